@@ -1,0 +1,1 @@
+"""Slipway: the whole life of an EKS data platform as Airflow DAGs."""

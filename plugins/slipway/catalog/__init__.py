@@ -1,0 +1,1 @@
+"""Loads ``include/`` into the model, once, at the edge."""

@@ -1,0 +1,1 @@
+"""Pure decisions: facts and ``now`` in, verdict out. No clock, no client, no global."""

@@ -1,0 +1,174 @@
+"""What ``component.yaml`` says of a component: needs, secrets, checks, endpoints, objectives."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
+
+from slipway.model.environment import KubernetesName, Strict
+
+_DURATION = re.compile(r"^(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?$")
+LOCAL_PORT_LOW = 1024
+
+
+def parse_duration(value: object) -> timedelta:
+    """Read a duration such as ``90s``, ``15m`` or ``1h30m``.
+
+    :raises ValueError: anything else, zero included.
+    """
+    if isinstance(value, timedelta):
+        return value
+    match = _DURATION.match(value) if isinstance(value, str) and value else None
+    if not match:
+        raise ValueError(f"{value!r} is not a duration; write it like 90s, 15m or 1h30m")
+    hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    duration = timedelta(hours=hours, minutes=minutes, seconds=seconds)
+    if not duration:
+        raise ValueError("a duration of zero would never be met")
+    return duration
+
+
+Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+
+
+class StageName(StrEnum):
+    """The five stages, in pipeline order; the values are folder names under ``include/manifests``."""
+
+    INFRASTRUCTURE = "infrastructure"
+    BASE_SERVICES = "base-services"
+    DATA_LAYER = "data-layer"
+    APPLICATIONS = "applications"
+    VALIDATION = "validation"
+
+    @property
+    def group_id(self) -> str:
+        """The stage's task group: Airflow identifiers read better without dashes."""
+        return self.value.replace("-", "_")
+
+
+class SecretKeyRef(Strict):
+    """A key of a Kubernetes Secret."""
+
+    secret: KubernetesName
+    key: str
+
+
+class SecretKey(Strict):
+    """Where a secret's value comes from: written here because it is no secret, or generated once.
+
+    :param generate: length in characters of a random value.
+    """
+
+    value: str | None = None
+    generate: Annotated[int, Field(ge=16, le=1024)] | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if (self.value is None) == (self.generate is None):
+            raise ValueError("a key has either value (no secret) or generate (its length)")
+        return self
+
+
+class Secret(Strict):
+    """A Secret generated once into Secrets Manager and copied into the component's namespace."""
+
+    name: KubernetesName
+    namespace: KubernetesName | None = None
+    keys: Annotated[dict[str, SecretKey], Field(min_length=1)]
+
+
+class Check(Strict):
+    """A proof that runs as a pod.
+
+    :param proves: what a pass means, in one sentence.
+    :param script: POSIX shell script, relative to the component's folder.
+    :param command: argument list instead of a script, for images without a shell.
+    :param image: image to run it in; the component's own when absent.
+    :param memory: memory limit and request of the pod, as a Kubernetes quantity.
+    """
+
+    name: KubernetesName
+    proves: str
+    script: str | None = None
+    command: list[str] | None = None
+    image: str | None = None
+    timeout: Duration = timedelta(minutes=3)
+    env: dict[str, str] = {}
+    secret_env: dict[str, SecretKeyRef] = {}
+    service_account: KubernetesName | None = None
+    run_as: Annotated[int, Field(gt=0)] = 65532
+    memory: str = "256Mi"
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if (self.script is None) == (self.command is None):
+            raise ValueError("a check has either script or command")
+        if self.script is not None and (".." in Path(self.script).parts or Path(self.script).is_absolute()):
+            raise ValueError(f"script {self.script!r} leaves the component's folder")
+        return self
+
+
+class PortForward(Strict):
+    """A port people forward to."""
+
+    name: str
+    service: KubernetesName
+    port: Annotated[int, Field(ge=1, le=65535)]
+    local: Annotated[int, Field(ge=LOCAL_PORT_LOW, le=65535)]
+    path: str = "/"
+
+
+class Objective(Strict):
+    """A service level objective.
+
+    :param objective: percent of good events over the window.
+    :param good: PromQL for the rate of good events, with ``[$window]`` ranges left to the rules.
+    :param total: PromQL for the rate of all events.
+    """
+
+    name: str
+    objective: Annotated[float, Field(gt=0, lt=100)]
+    window: str = "30d"
+    good: str
+    total: str
+
+
+class ComponentSpec(Strict):
+    """Contents of ``component.yaml``."""
+
+    description: Annotated[str, StringConstraints(min_length=1)]
+    needs: list[KubernetesName] = []
+    workload: KubernetesName = "primary"
+    namespace: KubernetesName
+    timeout: Duration = timedelta(minutes=10)
+    stateful: bool = False
+    secrets: list[Secret] = []
+    checks: list[Check] = []
+    endpoints: list[PortForward] = []
+    slos: list[Objective] = []
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        names = [check.name for check in self.checks]
+        if len(set(names)) != len(names):
+            raise ValueError("two checks have the same name")
+        return self
+
+
+class Component(Strict):
+    """A component: its folder, its stage and what its ``component.yaml`` says."""
+
+    name: KubernetesName
+    stage: StageName
+    folder: Path
+    spec: ComponentSpec
+
+    @property
+    def group_id(self) -> str:
+        """The component's task group."""
+        return self.name.replace("-", "_")
