@@ -1,0 +1,72 @@
+# `make` alone lists what there is. Variables are given behind the target: make run PLAN_ONLY=1
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.slipway-installed
+
+# Without bytecode every Airflow process compiles itself anew, which doubles the time to start.
+unexport PYTHONDONTWRITEBYTECODE
+# A session's own virtual environment must not be mistaken for ours.
+unexport VIRTUAL_ENV
+# Passed to the driver of `make run` as they are; rehearsal/run/settings.py says what each means.
+export ONESHOT PLAN_ONLY STAGES ENVIRONMENT DAG RUN_TIMEOUT SLIPWAY_RUN_DIR SLIPWAY_DAGS_FOLDER AIRFLOW_PARALLELISM
+export AIRFLOW_PORT AIRFLOW_WORKER_LOG_PORT AIRFLOW_TRIGGER_LOG_PORT POSTGRES_PORT
+export REHEARSAL_AWS_PORT REHEARSAL_KUBERNETES_PORT REHEARSAL_ADMIN_PORT REHEARSAL_SPEED
+export PYTHONPATH := $(CURDIR)/plugins:$(CURDIR)
+
+##@ Use
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN {FS = ":.*## "} \
+		/^##@/ {printf "\n%s\n", substr($$0, 5)} \
+		/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@printf '\nVariables of make run: ONESHOT=1 PLAN_ONLY=1 STAGES=infrastructure,base_services ENVIRONMENT=dev DAG=platform_deploy AIRFLOW_PORT=8080\n'
+
+.PHONY: setup
+setup: $(STAMP) ## Install everything into .venv, pinned and by hash
+
+.PHONY: run
+run: $(STAMP) ## Rehearse a deploy: cloud, Airflow, all stages (ONESHOT=1 ends afterwards)
+	@exec $(BIN)/python -m rehearsal.run
+
+.PHONY: cloud
+cloud: $(STAMP) ## Start the rehearsal cloud alone
+	@exec $(BIN)/python -m rehearsal.cloud up
+
+.PHONY: clean
+clean: ## Delete the state of runs and all caches; .venv stays
+	@if [ -e .run/lock ] && ! flock --nonblock .run/lock true; then \
+		echo "A run is up in .run. Stop it first." >&2; exit 1; fi
+	rm -rf .run .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+##@ Work on it
+
+.PHONY: test
+test: $(STAMP) ## Run the tests
+	$(BIN)/python -m pytest $(TESTS)
+
+.PHONY: check
+check: $(STAMP) ## Linters, types, layering, and whether generated documents are up to date
+	@$(BIN)/python -m rehearsal.run.checks
+
+.PHONY: bench
+bench: $(STAMP) ## Run the benchmarks
+	@shopt -s nullglob; found=(benchmarks/bench_*.py); \
+	if [ $${#found[@]} -eq 0 ]; then echo "No benchmarks/bench_*.py here: nothing was measured." >&2; exit 1; fi; \
+	for file in "$${found[@]}"; do echo "== $$file"; $(BIN)/python "$$file"; done
+
+$(STAMP): requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else \
+		f"Python 3.11 or newer is needed, {sys.executable} is {sys.version.split()[0]}. Name another: make setup PYTHON=python3.12")'
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.txt
+	@touch $@
