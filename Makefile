@@ -54,8 +54,40 @@ test: $(STAMP) ## Run the tests
 	$(BIN)/python -m pytest $(TESTS)
 
 .PHONY: check
-check: $(STAMP) ## Linters, types, layering, and whether generated documents are up to date
-	@$(BIN)/python -m rehearsal.run.checks
+check: ## Linters, types, layering, templates and drift of generated documents
+	@$(MAKE) --no-print-directory --keep-going check-lint check-types check-layers check-templates check-yaml check-docs
+
+.PHONY: check-lint
+check-lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+.PHONY: check-types
+check-types: $(STAMP)
+	$(BIN)/mypy
+
+.PHONY: check-layers
+check-layers: $(STAMP)
+	$(BIN)/lint-imports
+
+.PHONY: check-templates
+check-templates: $(STAMP)
+	$(BIN)/cfn-lint $(or $(wildcard include/cloudformation/*.yaml),include/cloudformation/)
+
+.PHONY: check-yaml
+check-yaml: $(STAMP)
+	$(BIN)/yamllint --strict .
+
+.PHONY: check-docs
+check-docs: $(STAMP)
+	$(BIN)/python -m slipway.docs --check
+
+.PHONY: lock
+lock: $(STAMP) ## Compile requirements*.txt anew from requirements*.in, with hashes, for all platforms
+	for name in requirements requirements-dev; do \
+		$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --universal \
+			--python-version 3.11 $$name.in -o $$name.txt; \
+	done
 
 .PHONY: bench
 bench: $(STAMP) ## Run the benchmarks
