@@ -65,11 +65,25 @@ class CheckResult(Record):
     seconds: float | None = None
 
 
+class ReleaseState(StrEnum):
+    """How far a release came: being applied, accepted by the API, or seen to be ready."""
+
+    APPLYING = "applying"
+    APPLIED = "applied"
+    READY = "ready"
+
+    @property
+    def rank(self) -> int:
+        """Position in a release's life, from 0."""
+        return list(ReleaseState).index(self)
+
+
 class Release(Record):
     """One applied version of a component, kept in the cluster.
 
     :param digest: SHA-256 of the rendered manifests, canonical JSON.
     :param objects: ``apiVersion|kind|namespace|name`` of every object, the inventory for pruning.
+    :param state: only a release that became ready is worth going back to.
     """
 
     component: str
@@ -78,3 +92,4 @@ class Release(Record):
     applied_at: datetime
     run_id: str
     objects: list[str]
+    state: ReleaseState = ReleaseState.APPLIED

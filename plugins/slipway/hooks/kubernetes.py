@@ -1,0 +1,114 @@
+"""Access to a platform's EKS cluster: where its API is, and tokens for it made in this process.
+
+A token is a presigned STS request, made in milliseconds without a network call. Neither a kubeconfig file nor an exec
+plugin takes part, so nothing is written to disk and no process is started per call.
+"""
+
+from __future__ import annotations
+
+import base64
+import threading
+import time
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+import boto3
+from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+from airflow.providers.amazon.aws.utils.eks_get_token import fetch_access_token_for_cluster
+from botocore.exceptions import ClientError
+
+from slipway.model.errors import SlipwayError
+from slipway.model.platform import Platform
+
+# EKS honours a token for 15 minutes after it was signed; renewed early enough for a slow request to end.
+TOKEN_LIFE_SECONDS = 14 * 60
+TOKEN_RENEWAL_SECONDS = 2 * 60
+IDENTITY_QUERY = "/?Action=GetCallerIdentity&Version=2011-06-15"
+
+
+class ClusterAbsent(SlipwayError):  # noqa: N818 - it is a state of the world, not a mistake
+    """EKS has no such cluster."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterEndpoint:
+    """Where a cluster's API is. Holds no secret, so that triggers may carry it.
+
+    :param authority: PEM of the certificate authority that signed the API's certificate.
+    """
+
+    cluster: str
+    region: str
+    url: str
+    authority: str
+
+    def as_dict(self) -> dict[str, str]:
+        """For a trigger's arguments; ``ClusterEndpoint(**…)`` reads it back."""
+        return asdict(self)
+
+
+class EksAccess:
+    """Makes the way into one EKS cluster.
+
+    :param aws_conn_id: Airflow connection with the AWS credentials; boto3's own chain when it does not exist.
+    """
+
+    _tokens: dict[tuple[str, str], tuple[str, float]] = {}
+    _lock = threading.Lock()
+
+    def __init__(self, cluster: str, region: str, aws_conn_id: str | None = AwsBaseHook.default_conn_name) -> None:
+        self.cluster = cluster
+        self.region = region
+        self.aws_conn_id = aws_conn_id
+
+    @classmethod
+    def of(cls, platform: Platform) -> EksAccess:
+        """Access to a platform's cluster."""
+        return cls(platform.cluster_name, platform.region)
+
+    def endpoint(self) -> ClusterEndpoint:
+        """Ask EKS where the cluster's API is.
+
+        :raises ClusterAbsent: EKS says that there is no such cluster, or it has no endpoint yet.
+        """
+        eks: AwsBaseHook[Any] = AwsBaseHook(self.aws_conn_id, region_name=self.region, client_type="eks")
+        try:
+            cluster = eks.conn.describe_cluster(name=self.cluster)["cluster"]
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "ResourceNotFoundException":
+                raise ClusterAbsent(f"There is no EKS cluster {self.cluster} in {self.region}") from error
+            raise
+        if not cluster.get("endpoint"):
+            raise ClusterAbsent(f"EKS cluster {self.cluster} is {cluster.get('status')} and has no API endpoint yet")
+        authority = base64.b64decode(cluster["certificateAuthority"]["data"]).decode()
+        return ClusterEndpoint(self.cluster, self.region, cluster["endpoint"], authority)
+
+    def token(self) -> str:
+        """Return a bearer token that is good for two minutes at least. Never log it."""
+        key = (self.cluster, self.region)
+        with self._lock:
+            token, born = self._tokens.get(key, ("", 0.0))
+            if time.monotonic() - born > TOKEN_LIFE_SECONDS - TOKEN_RENEWAL_SECONDS or not token:
+                token = fetch_access_token_for_cluster(self.cluster, self._sts_url, self.region, self._session)
+                self._tokens[key] = (token, time.monotonic())
+            return token
+
+    def forget_token(self) -> None:
+        """Drop the token, because the API refused it."""
+        with self._lock:
+            self._tokens.pop((self.cluster, self.region), None)
+
+    @cached_property
+    def _sts(self) -> AwsBaseHook[Any]:
+        return AwsBaseHook(self.aws_conn_id, region_name=self.region, client_type="sts")
+
+    @cached_property
+    def _session(self) -> boto3.Session:
+        return self._sts.get_session(region_name=self.region)
+
+    @property
+    def _sts_url(self) -> str:
+        # EKS accepts the regional STS endpoint only; the SDK's endpoint rules and AWS_ENDPOINT_URL decide which it is.
+        endpoint: str = self._sts.conn_client_meta.endpoint_url
+        return endpoint + IDENTITY_QUERY
