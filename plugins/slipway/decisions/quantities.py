@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from decimal import Decimal
 
@@ -34,4 +35,4 @@ def millicores(value: str | int | float) -> int:
 
 def mebibytes(value: str | int | float) -> int:
     """Memory quantity in MiB, rounded up: a request is never taken for less than it is."""
-    return -int(-parse_quantity(value) // (1024 * 1024))
+    return math.ceil(parse_quantity(value) / (1024 * 1024))

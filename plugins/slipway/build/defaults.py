@@ -1,0 +1,77 @@
+"""What every DAG of the project shares: owner, retries, timeouts and the parameters of a platform run."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import Param
+
+from slipway.catalog.environments import environment_names
+from slipway.model.component import StageName
+
+OWNER = "platform-team"
+
+DEFAULT_ARGS: dict[str, Any] = {
+    "owner": OWNER,
+    "depends_on_past": False,
+    # Mutators adopt what an earlier try made, so that trying again is always safe.
+    "retries": 2,
+    "retry_delay": timedelta(seconds=20),
+    "retry_exponential_backoff": True,
+    "max_retry_delay": timedelta(minutes=5),
+    # Of the work on a slot. Waits are deferred and have deadlines of their own.
+    "execution_timeout": timedelta(minutes=15),
+}
+
+
+def environment_params() -> dict[str, Param]:
+    """The trigger form's choice of a platform."""
+    names = environment_names()
+    return {
+        "environment": Param(
+            "dev" if "dev" in names else names[0],
+            type="string",
+            enum=names,
+            title="Environment",
+            description="One of the files in `include/environments`.",
+        ),
+        "region": Param(
+            None,
+            type=["null", "string"],
+            pattern=r"^[a-z]{2}(-[a-z]+)+-\d$",
+            title="Region",
+            description="One of the environment's regions; empty for its first.",
+        ),
+    }
+
+
+def deploy_params() -> dict[str, Param]:
+    """The whole trigger form of a deploy."""
+    stages = [stage.value for stage in StageName]
+    return environment_params() | {
+        "stages": Param(
+            stages,
+            type="array",
+            items={"type": "string", "enum": stages},
+            examples=stages,
+            title="Stages",
+            description="Stages to run, in pipeline order; the others are skipped and left as they are.",
+        ),
+        "plan_only": Param(
+            False,
+            type="boolean",
+            title="Plan only",
+            description="Say what would be created, changed, replaced or deleted, and change nothing.",
+        ),
+        "approve": Param(
+            [],
+            type="array",
+            items={"type": "string"},
+            title="Approved replacements",
+            description=(
+                "`<stack>/<LogicalId>` of stateful resources that may be replaced or deleted, such as "
+                "`network/Vpc`. A run that needs an approval fails with the exact value to enter here."
+            ),
+        ),
+    }

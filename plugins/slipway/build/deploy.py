@@ -1,0 +1,85 @@
+"""The deploy: preflight, the lease around everything, five stages, each closed by its gate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from airflow.sdk import TaskGroup, chain
+from airflow.sdk.bases.operator import BaseOperator
+
+from slipway.build.component import ComponentGroup, component_group
+from slipway.build.infrastructure import infrastructure_stage
+from slipway.catalog.components import load_components
+from slipway.model.component import Component, StageName
+from slipway.operators.gate import GateOperator
+from slipway.operators.lease import AcquireLeaseOperator, ReleaseLeaseOperator
+from slipway.operators.preflight import PreflightOperator
+
+_TOOLTIPS = {
+    StageName.INFRASTRUCTURE: "VPC, keys, roles, EKS cluster, node groups, add-ons, access",
+    StageName.BASE_SERVICES: "Namespaces, storage, monitoring",
+    StageName.DATA_LAYER: "Streaming and databases",
+    StageName.APPLICATIONS: "Business applications",
+    StageName.VALIDATION: "End-to-end tests and the performance benchmark",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A stage's tasks that others are wired to."""
+
+    roots: list[BaseOperator]
+    gate: GateOperator
+
+
+def build_deploy() -> None:
+    """Add the whole deploy to the DAG of the surrounding context."""
+    components = load_components()
+    preflight = PreflightOperator(task_id="preflight", retries=0)
+    acquire = AcquireLeaseOperator(task_id="acquire_lease")
+    stages = [_stage(stage, components) for stage in StageName]
+    release = ReleaseLeaseOperator(task_id="release_lease")
+
+    chain(preflight, acquire)
+    before: BaseOperator = acquire
+    for stage in stages:
+        chain(before, stage.roots)
+        before = stage.gate
+    # Also after a failure: whoever comes next need not wait for the lease to expire.
+    chain(before, release.as_teardown(setups=acquire, on_failure_fail_dagrun=True))
+
+
+def _stage(stage: StageName, components: Mapping[str, Component]) -> Stage:
+    mine = {name: component for name, component in components.items() if component.stage is stage}
+    foundation = infrastructure_stage if stage is StageName.INFRASTRUCTURE else None
+    with TaskGroup(group_id=stage.group_id, tooltip=_TOOLTIPS[stage], default_args={}):
+        roots: list[BaseOperator] = []
+        base: list[BaseOperator] = []
+        if foundation is not None:
+            built = foundation()
+            roots, base = list(built.roots), list(built.leaves)
+        groups = {name: component_group(component) for name, component in mine.items()}
+        roots += _wire(groups, mine, base)
+        gate = GateOperator(task_id="gate", stage=stage)
+        for group in groups.values():
+            chain(group.leaves, gate)
+        if base:
+            chain(base, gate)
+    return Stage(roots, gate)
+
+
+def _wire(
+    groups: Mapping[str, ComponentGroup], components: Mapping[str, Component], base: list[BaseOperator]
+) -> Iterable[BaseOperator]:
+    """Deploy after what is needed; return the deploys that need nothing of their own stage."""
+    roots = []
+    for name, group in groups.items():
+        needs = [groups[need].deploy for need in components[name].spec.needs if need in groups]
+        if needs:
+            chain(needs, group.deploy)
+        elif base:
+            chain(base, group.deploy)
+        else:
+            roots.append(group.deploy)
+    return roots
