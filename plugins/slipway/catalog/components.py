@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from slipway.catalog.documents import load_document
-from slipway.catalog.paths import manifests_dir
 from slipway.catalog.graph import check_graph
+from slipway.catalog.paths import manifests_dir
 from slipway.model.component import Component, ComponentSpec, StageName
 from slipway.model.errors import ConfigurationError, Problem
 

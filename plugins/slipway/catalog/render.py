@@ -121,7 +121,7 @@ def _kustomize(folder: Path, fingerprint: int) -> tuple[Manifest, ...]:
             ]
         )
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return tuple(document for document in yaml.load_all(process.stdout, Loader=loader) if document)  # noqa: S506
+    return tuple(document for document in yaml.load_all(process.stdout, Loader=loader) if document)
 
 
 def _kubectl() -> str:
