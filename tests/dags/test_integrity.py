@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -55,7 +56,7 @@ def test_waits_are_deferred(bag) -> None:
 
 
 def test_plugin_loader_leaves_the_package_alone() -> None:
-    """The loader would run every file under ``plugins`` and store ``kubernetes.py`` as ``sys.modules["kubernetes"]``."""
+    """The loader stores every file that it runs under its bare name: a ``kubernetes.py`` would replace the client."""
     probe = (
         "from airflow import plugins_manager\n"
         "plugins, errors = plugins_manager._get_plugins()\n"
@@ -89,7 +90,7 @@ def test_nothing_changes_before_preflight_and_lease(deploy) -> None:
 
 def test_every_stage_waits_for_the_gate_before_it(deploy) -> None:
     stages = [stage.group_id for stage in StageName]
-    for before, stage in zip(stages, stages[1:], strict=False):
+    for before, stage in itertools.pairwise(stages):
         for task in deploy.tasks:
             if task.task_id.startswith(f"{stage}."):
                 assert f"{before}.gate" in upstream(deploy, task.task_id), task.task_id
@@ -129,7 +130,7 @@ def test_lease_is_released_whatever_happens(deploy) -> None:
 def test_networking_comes_before_nodes_and_dns_after(deploy) -> None:
     order = ["network", "cluster", "addons_before_nodes", "node_groups", "addons"]
     infrastructure = [task.task_id for task in deploy.tasks if task.task_id.startswith("infrastructure.")]
-    for before, after in zip(order, order[1:], strict=False):
+    for before, after in itertools.pairwise(order):
         earlier = {name for name in infrastructure if name.split(".")[1] == before}
         later = [name for name in infrastructure if name.split(".")[1] == after]
         assert earlier
