@@ -1,0 +1,79 @@
+"""The nodes of a node group as the Kubernetes side wants them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import yaml
+
+from rehearsal.aws import durations
+from rehearsal.aws.eks import capacity, compute, network
+from rehearsal.aws.eks.state import Cluster, Eks, Nodegroup
+
+_EFFECTS = {"NO_SCHEDULE": "NoSchedule", "NO_EXECUTE": "NoExecute", "PREFER_NO_SCHEDULE": "PreferNoSchedule"}
+_SHORTEST_POLL_SECONDS = 0.2
+
+
+def body(cluster: Cluster, group: Nodegroup) -> dict[str, Any]:
+    """Size, zones, capacity, labels and taints of a group."""
+    data = group.data
+    kind = capacity.instance_type(data["instanceTypes"][0])
+    if kind is None:
+        raise LookupError(f"instance type {data['instanceTypes'][0]} is unknown")
+    pods = capacity.max_pods(kind, prefix_delegation=group.prefix_delegation)
+    disk = compute.disk_gib(cluster, group)
+    subnets = network.subnets_of(data["subnets"], cluster.region)
+    return {
+        "desired": data["scalingConfig"]["desiredSize"],
+        "zones": sorted({subnet["AvailabilityZone"] for subnet in subnets}),
+        "instanceType": kind.name,
+        "architecture": "arm64" if "arm64" in kind.architectures else "amd64",
+        "capacityType": data["capacityType"],
+        "capacity": capacity.capacity(kind, disk, pods),
+        "allocatable": capacity.allocatable(kind, disk, pods),
+        "labels": dict(data["labels"]),
+        "taints": [
+            {"key": taint["key"], "value": taint.get("value", ""), "effect": _EFFECTS[taint["effect"]]}
+            for taint in data["taints"]
+        ],
+        "version": data["version"],
+        "releaseVersion": data["releaseVersion"],
+        "instances": compute.instances(cluster, group),
+    }
+
+
+def all_ready(nodes: list[dict[str, Any]]) -> bool:
+    """Whether every node of a group is Ready."""
+    return all(node["ready"] for node in nodes)
+
+
+def poll_seconds(eks: Eks, real_seconds: float = durations.POLL) -> float:
+    """How long to wait before asking the Kubernetes side again."""
+    return max(_SHORTEST_POLL_SECONDS, eks.clock.compressed(real_seconds))
+
+
+def uses_prefix_delegation(cluster: Cluster) -> bool:
+    """Whether the vpc-cni add-on hands out /28 prefixes instead of single addresses."""
+    addon = cluster.addons.get("vpc-cni")
+    values = parse_configuration(addon.data.get("configurationValues")) if addon else {}
+    return str((values.get("env") or {}).get("ENABLE_PREFIX_DELEGATION", "false")).lower() == "true"
+
+
+def parse_configuration(text: str | None) -> dict[str, Any]:
+    """An add-on's configuration values, JSON or YAML, as a mapping.
+
+    :raises ValueError: when it is neither.
+    """
+    if not text:
+        return {}
+    try:
+        parsed = json.loads(text)
+    except json.JSONDecodeError:
+        try:
+            parsed = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise ValueError(f"neither JSON nor YAML: {error}") from error
+    if not isinstance(parsed, dict):
+        raise ValueError(f"a mapping is needed, found {type(parsed).__name__}")
+    return parsed

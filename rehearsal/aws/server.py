@@ -1,0 +1,130 @@
+"""The WSGI application: finds out what a request means, counts it, and lets the right service answer."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import json
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.core.request import Request
+from moto.moto_api._internal.models import MotoAPIBackend
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.wrappers import Response
+
+from rehearsal.aws import moto_fixes
+from rehearsal.aws.clock import Clock
+from rehearsal.aws.eks import service as eks_service
+from rehearsal.aws.eks.kubernetes import KubernetesAdmin, KubernetesUnavailableError
+from rehearsal.aws.eks.state import Eks
+from rehearsal.aws.identify import caller, identify
+from rehearsal.aws.protocol import ModelledService
+from rehearsal.aws.scheduler import Scheduler
+from rehearsal.aws.statistics import Statistics
+
+_LOG = logging.getLogger(__name__)
+# These must answer while another request waits for them: tokens are verified while a cluster is being made,
+# and the others may block on purpose (long polling, functions that run).
+_WITHOUT_LOCK = {"sts", "sqs", "lambda"}
+
+StartResponse = Callable[..., Any]
+Environ = dict[str, Any]
+
+
+class Cloud:
+    """The AWS side of the rehearsal as one WSGI application.
+
+    :param clock: how fast work proceeds.
+    :param kubernetes_admin: URL of the Kubernetes side's admin API.
+    """
+
+    def __init__(self, clock: Clock, kubernetes_admin: str) -> None:
+        # moto is not made for threads that change the same backend; neither is our state.
+        self.lock = threading.RLock()
+        self.statistics = Statistics()
+        self.scheduler = Scheduler()
+        self.eks = Eks(clock, self.scheduler, KubernetesAdmin(kubernetes_admin), self.lock)
+        self.services: dict[str, ModelledService] = {"eks": eks_service.service(self.eks)}
+        self._moto = DomainDispatcherApplication(create_backend_app)
+        moto_fixes.install()
+        _install_cloudformation()
+
+    def start(self) -> None:
+        """Begin with later work."""
+        self.scheduler.start()
+
+    def stop(self) -> None:
+        """End later work."""
+        self.scheduler.stop()
+
+    def reset(self) -> None:
+        """Forget everything, on the Kubernetes side too."""
+        with self.lock:
+            self.scheduler.clear()
+            gone = [cluster.kubernetes_id for cluster in self.eks.clusters.values()]
+            self.eks.clusters.clear()
+            MotoAPIBackend("global", DEFAULT_ACCOUNT_ID).reset()
+            self.statistics.clear()
+        for cluster_id in gone:
+            try:
+                self.eks.kubernetes.delete_cluster(cluster_id)
+            except KubernetesUnavailableError as error:
+                _LOG.warning("cluster %s stays on the Kubernetes side: %s", cluster_id, error)
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Any:
+        """Answer one request."""
+        if environ.get("PATH_INFO", "").startswith("/_rehearsal/"):
+            return self._own(environ)(environ, start_response)
+        _buffer_body(environ)
+        request = Request(environ)
+        identified = identify(request)
+        self.statistics.count(identified.service, identified.operation)
+        _buffer_body(environ)
+        if identified.service in _WITHOUT_LOCK:
+            return self._moto(environ, start_response)
+        with self.lock:
+            ours = self.services.get(identified.service)
+            if ours is None:
+                return self._moto(environ, start_response)
+            answer = ours.answer(Request(environ), identified.region, caller(identified))
+            return answer(environ, start_response)
+
+    def _own(self, environ: Environ) -> Response:
+        request = Request(environ)
+        if (request.method, request.path) == ("GET", "/_rehearsal/health"):
+            return _json({"status": "ok", "speed": self.eks.clock.speed})
+        if (request.method, request.path) == ("GET", "/_rehearsal/stats"):
+            return _json(self.statistics.report())
+        if (request.method, request.path) == ("POST", "/_rehearsal/reset"):
+            self.reset()
+            return _json({"status": "ok"})
+        return _json({"error": "GET /_rehearsal/health, GET /_rehearsal/stats and POST /_rehearsal/reset exist"}, 404)
+
+
+def _buffer_body(environ: Environ) -> None:
+    """Make the body readable again: the request is looked at here before its service reads it."""
+    stream = environ["wsgi.input"]
+    if isinstance(stream, io.BytesIO):
+        stream.seek(0)
+        return
+    length = environ.get("CONTENT_LENGTH")
+    if length:
+        environ["wsgi.input"] = io.BytesIO(stream.read(int(length)))
+    elif environ.get("wsgi.input_terminated"):
+        body = stream.read()
+        environ["wsgi.input"] = io.BytesIO(body)
+        environ["CONTENT_LENGTH"] = str(len(body))
+    else:
+        environ["wsgi.input"] = io.BytesIO()
+
+
+def _json(body: dict[str, Any], status: int = 200) -> Response:
+    return Response(json.dumps(body), status, mimetype="application/json")
+
+
+def _install_cloudformation() -> None:
+    importlib.import_module("rehearsal.aws.cloudformation").install()
