@@ -16,7 +16,7 @@ from moto.moto_api._internal.models import MotoAPIBackend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.wrappers import Response
 
-from rehearsal.aws import moto_fixes
+from rehearsal.aws import moto_fixes, presigned
 from rehearsal.aws.clock import Clock
 from rehearsal.aws.eks import service as eks_service
 from rehearsal.aws.eks.kubernetes import KubernetesAdmin, KubernetesUnavailableError
@@ -84,6 +84,9 @@ class Cloud:
         identified = identify(request)
         self.statistics.count(identified.service, identified.operation)
         _buffer_body(environ)
+        expired = presigned.prepare(environ, request, identified.service)
+        if expired is not None:
+            return expired(environ, start_response)
         if identified.service in _WITHOUT_LOCK:
             return self._moto(environ, start_response)
         with self.lock:
