@@ -57,7 +57,8 @@ def finish_migration(child: Child, settings: Settings) -> None:
 def start_components(supervisor: Supervisor, settings: Settings, env: Mapping[str, str]) -> list[Child]:
     """Start the components side by side; they wait for one another by themselves."""
     return [
-        supervisor.start(name, command(name), env=env, cwd=settings.run_dir)
+        # Without the API server the triggerer does not find its way out, so that one stops after the others.
+        supervisor.start(name, command(name), env=env, cwd=settings.run_dir, stop_round=int(name == "api-server"))
         for name in COMPONENTS
     ]
 

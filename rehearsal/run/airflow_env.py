@@ -42,9 +42,7 @@ def new_secret(name: str) -> str:
 def base_environment(outer: Mapping[str, str], root: Path = ROOT) -> dict[str, str]:
     """What every child gets: the person's environment without settings of Airflow, AWS and Kubernetes."""
     env = {
-        name: value
-        for name, value in outer.items()
-        if name not in FOREIGN and not name.startswith(FOREIGN_PREFIXES)
+        name: value for name, value in outer.items() if name not in FOREIGN and not name.startswith(FOREIGN_PREFIXES)
     }
     venv_bin = str(Path(sys.executable).parent)
     env["PATH"] = os.pathsep.join([venv_bin, env.get("PATH", os.defpath)])
@@ -88,6 +86,9 @@ def airflow_environment(settings: Settings, known: Mapping[str, str], database_u
         "API_AUTH__JWT_SECRET": known["jwt"],
         # A loaded laptop answers late; a task must not die of that.
         "WORKERS__EXECUTION_API_TIMEOUT": 30,
+        # A finished task holds its slot until its supervisor next looks, which it does at this interval (seconds);
+        # the default of 5 halves what a few slots get done.
+        "WORKERS__MIN_HEARTBEAT_INTERVAL": 1,
         # The default of 1 s is the larger part of a short task.
         "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": 0.1,
         # A second start after a power cut should not wait five minutes for tasks that are gone.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 import sys
 import time
@@ -11,46 +10,36 @@ from pathlib import Path
 
 import httpx
 
+from rehearsal.cloud import Cloud
 from rehearsal.run.processes import Child, Supervisor
 from rehearsal.run.settings import ROOT, RunError, Settings
 
 START_TIMEOUT = 120.0
+# What a person exports to look around with the AWS command line.
+SDK_VARIABLES = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION")
 
 
-def available() -> bool:
-    """Whether the rehearsal cloud can be started."""
-    return importlib.util.find_spec("rehearsal.cloud") is not None
-
-
-def cloud_variables(settings: Settings) -> dict[str, str]:
-    """What the cloud is told: its ports and where it keeps its state."""
-    names = ("REHEARSAL_AWS_PORT", "REHEARSAL_KUBERNETES_PORT", "REHEARSAL_ADMIN_PORT")
-    return {name: str(settings.port(name)) for name in names} | {
-        "REHEARSAL_STATE": str(settings.run_dir / "cloud")
-    }
-
-
-def sdk_variables(settings: Settings) -> dict[str, str]:
-    """How an AWS SDK finds the cloud; the credentials are no secret, they open nothing."""
-    return {
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{settings.port('REHEARSAL_AWS_PORT')}",
-        "AWS_ACCESS_KEY_ID": "rehearsal",
-        "AWS_SECRET_ACCESS_KEY": "rehearsal",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }
+def variables(settings: Settings, outer: Mapping[str, str]) -> dict[str, str]:
+    """How AWS SDKs and the rehearsal's own tools find the cloud of this run."""
+    return Cloud(
+        aws_port=settings.port("REHEARSAL_AWS_PORT"),
+        kubernetes_port=settings.port("REHEARSAL_KUBERNETES_PORT"),
+        admin_port=settings.port("REHEARSAL_ADMIN_PORT"),
+        speed=float(outer.get("REHEARSAL_SPEED") or 60),
+    ).env
 
 
 def start(supervisor: Supervisor, settings: Settings, env: Mapping[str, str]) -> Child:
     """Start the cloud and return at once; `wait_ready` waits for it."""
-    command = [sys.executable, "-m", "rehearsal.cloud", "up"]
-    return supervisor.start("cloud", command, env={**env, **cloud_variables(settings)}, cwd=ROOT)
+    command = [sys.executable, "-m", "rehearsal.cloud", "up", "--state", str(settings.run_dir / "cloud")]
+    return supervisor.start("cloud", command, env=env, cwd=ROOT, stop_round=1)
 
 
 def wait_ready(child: Child, settings: Settings, timeout: float = START_TIMEOUT) -> None:
     """Return once both halves answer. Raises `RunError` when one does not in time."""
     addresses = [
         f"http://127.0.0.1:{settings.port('REHEARSAL_ADMIN_PORT')}/healthz",
-        f"http://127.0.0.1:{settings.port('REHEARSAL_AWS_PORT')}/_rehearsal/stats",
+        f"http://127.0.0.1:{settings.port('REHEARSAL_AWS_PORT')}/_rehearsal/health",
     ]
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
@@ -67,7 +56,7 @@ def write_kubeconfig(settings: Settings, env: Mapping[str, str]) -> tuple[Path |
     command = [sys.executable, "-m", "rehearsal.cloud", "kubeconfig"]
     done = subprocess.run(
         command,
-        env={**env, **cloud_variables(settings)},
+        env=dict(env),
         cwd=ROOT,
         capture_output=True,
         text=True,

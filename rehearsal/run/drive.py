@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from types import FrameType
+from typing import NoReturn
 
 from rich.console import Console
 
@@ -19,15 +17,12 @@ from rehearsal.run.api import AirflowApi
 from rehearsal.run.follow import explain_failures, follow, trigger, wait_parsed
 from rehearsal.run.lock import exclusive
 from rehearsal.run.ports import describe_taken, owner_of, taken
-from rehearsal.run.processes import Supervisor
+from rehearsal.run.processes import Supervisor, describe, find_leftovers
 from rehearsal.run.progress import Progress
 from rehearsal.run.settings import RunError, Settings
+from rehearsal.run.signals import StoppedError, StopSignals
 from rehearsal.run.summary import headline, print_summary
 from rehearsal.run.terminal import duration, view_for
-
-
-class StoppedError(Exception):
-    """Somebody asked the run to stop (Ctrl-C or a signal)."""
 
 
 @dataclass
@@ -53,22 +48,20 @@ def drive(settings: Settings, outer: dict[str, str], console: Console) -> int:
 
     Raises `RunError` with the reason when it cannot be done.
     """
-    with exclusive(settings):
+    with exclusive(settings), StopSignals() as signals:
         refuse_taken_ports(settings)
         run = prepare(settings, outer, console)
         try:
-            with stop_signals():
-                start(run)
-                succeeded = deploy(run)
-                if settings.oneshot:
-                    return 0 if succeeded else 1
-                stay_up(run)
-                return 0
+            start(run)
+            succeeded = deploy(run)
+            if settings.oneshot:
+                return 0 if succeeded else 1
+            stay_up(run)
         except StoppedError:
-            console.print("Stopping.")
             return 130 if settings.oneshot else 0
         finally:
-            shut_down(run)
+            signals.only_note()
+            shut_down(run, signals)
 
 
 def refuse_taken_ports(settings: Settings) -> None:
@@ -85,7 +78,7 @@ def prepare(settings: Settings, outer: dict[str, str], console: Console) -> Run:
     base = base_environment(outer)
     env = {
         **base,
-        **aws_environment(cloud.sdk_variables(settings)),
+        **aws_environment(cloud.variables(settings, outer)),
         **airflow_environment(settings, known, database.url("psycopg2")),
     }
     supervisor = Supervisor(f"{settings.run_dir}@{time.time_ns()}", settings.logs, base)
@@ -97,7 +90,7 @@ def start(run: Run) -> None:
     settings, supervisor = run.settings, run.supervisor
     data = settings.run_dir / "postgres"
     known = read_secrets(settings.run_dir / "secrets.json")
-    with_cloud = cloud.start(supervisor, settings, run.env) if cloud.available() else None
+    aws = cloud.start(supervisor, settings, run.env)
     run.say("creating the database" if postgres.prepare(data, known["postgres"]) else "starting the database")
     server = postgres.start(supervisor, data, postgres.Database(settings.port("POSTGRES_PORT"), known["postgres"]))
     postgres.wait_ready(server, settings.port("POSTGRES_PORT"))
@@ -109,10 +102,7 @@ def start(run: Run) -> None:
     run.say("starting Airflow")
     airflow.start_components(supervisor, settings, run.env)
     airflow.wait_healthy(run.api, supervisor.require_running)
-    if with_cloud is None:
-        run.say("WARNING: this checkout has no rehearsal cloud; only DAGs that need none can succeed")
-    else:
-        cloud.wait_ready(with_cloud, settings)
+    cloud.wait_ready(aws, settings)
     run.say(f"Airflow is up: {settings.airflow_url}")
 
 
@@ -129,7 +119,9 @@ def deploy(run: Run) -> bool:
         with view_for(run.console) as view:
             state = follow(api, settings, run_id, progress, view, watch)
     except StoppedError:
-        api.end_run(settings.dag_id, run_id)
+        # Or the next start would find it running, with nobody working on it.
+        with suppress(RunError):
+            api.end_run(settings.dag_id, run_id)
         raise
     wall = time.monotonic() - began
     logs = explain_failures(api, settings, run_id, progress)
@@ -139,7 +131,7 @@ def deploy(run: Run) -> bool:
     return state == "success"
 
 
-def stay_up(run: Run) -> None:
+def stay_up(run: Run) -> NoReturn:
     """Tell how to look around, then wait for Ctrl-C; raises `RunError` when something ends on its own."""
     tell_how_to_look_around(run)
     while True:
@@ -150,11 +142,10 @@ def stay_up(run: Run) -> None:
 def tell_how_to_look_around(run: Run) -> None:
     """Addresses and commands for the person at the terminal."""
     lines = [f"Airflow    {run.settings.airflow_url}"]
-    if cloud.available():
-        path, reason = cloud.write_kubeconfig(run.settings, run.env)
-        lines.append(f"kubectl    export KUBECONFIG={path}" if path else f"kubectl    no kubeconfig: {reason}")
-        pairs = [f"{name}={value}" for name, value in cloud.sdk_variables(run.settings).items()]
-        lines.append(f"AWS        export {' '.join(pairs)}")
+    path, reason = cloud.write_kubeconfig(run.settings, run.env)
+    lines.append(f"kubectl    export KUBECONFIG={path}" if path else f"kubectl    no kubeconfig: {reason}")
+    exports = [f"{name}={run.env[name]}" for name in cloud.SDK_VARIABLES]
+    lines.append(f"AWS        export {' '.join(exports)}")
     lines.append(f"logs       {run.settings.logs}")
     run.console.print()
     for line in lines:
@@ -162,33 +153,18 @@ def tell_how_to_look_around(run: Run) -> None:
     run.console.print("\nAll of it stays up until Ctrl-C.", style="bold")
 
 
-def shut_down(run: Run) -> None:
+def shut_down(run: Run, signals: StopSignals) -> None:
     """Stop all children; what had to be killed is told, what is still left is an error."""
+    run.say("stopping")
     run.api.close()
-    run.supervisor.stop()
     sessions = {child.process.pid for child in run.supervisor.children}
-    left = run.supervisor.leftovers() if sessions else []
+    killed = run.supervisor.stop(hurry=lambda: signals.again)
+    if killed:
+        run.say(f"did not stop when asked, so it was killed: {', '.join(killed)}")
+    left = find_leftovers(run.supervisor.run_id, sessions)
     if left:
-        raise RunError(f"These processes could not be stopped: {', '.join(str(item.pid) for item in left)}")
-
-
-@contextmanager
-def stop_signals() -> Iterator[None]:
-    """Turn SIGINT, SIGTERM and SIGHUP into `StoppedError`, once: what follows is the orderly stop."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        for each in handled:
-            signal.signal(each, signal.SIG_IGN)
-        raise StoppedError(signal.Signals(number).name)
-
-    handled = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, stop) for number in handled}
-    try:
-        yield
-    finally:
-        if signal.getsignal(signal.SIGINT) is stop:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+        raise RunError(f"These processes could not be stopped: {', '.join(map(describe, left))}")
+    run.say("stopped, no process is left")
 
 
 def error_console() -> Console:

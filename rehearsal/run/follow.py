@@ -83,4 +83,3 @@ def explain_failures(api: AirflowApi, settings: Settings, run_id: str, progress:
         events = api.log_lines(settings.dag_id, run_id, task.task_id, max(1, task.attempt), task.map_index)
         explained[task] = relevant(events)
     return explained
-

@@ -48,6 +48,5 @@ def describe_taken(port: Port, owner: str | None) -> str:
     """One line that names the port, its use, who has it and the variable that moves it."""
     by = f" by {owner}" if owner else ""
     return (
-        f"Port {port.number} ({port.use}) is taken{by}. "
-        f"Stop that, or choose another: make run {port.variable}=<port>"
+        f"Port {port.number} ({port.use}) is taken{by}. Stop that, or choose another: make run {port.variable}=<port>"
     )

@@ -136,7 +136,7 @@ def start(supervisor: Supervisor, data: Path, database: Database) -> Child:
     command += [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     # SIGINT is its "fast" stop; on SIGTERM it would wait for its clients to leave.
     return supervisor.start(
-        "postgres", as_unprivileged(command), cwd=Path("/"), stop_signal=signal.SIGINT, stop_last=True
+        "postgres", as_unprivileged(command), cwd=Path("/"), stop_signal=signal.SIGINT, stop_round=2
     )
 
 
@@ -165,6 +165,6 @@ def _accepts(port: int) -> bool:
 def _is_postgres(pid_file: Path) -> bool:
     try:
         pid = int(pid_file.read_text().split("\n", 1)[0])
-        return psutil.Process(pid).name().startswith("postgres")
+        return bool(psutil.Process(pid).name() == "postgres")
     except (ValueError, OSError, psutil.Error):
         return False

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,8 +33,8 @@ class Child:
     process: subprocess.Popen[bytes]
     log: Path
     stop_signal: signal.Signals = signal.SIGTERM
-    stop_last: bool = False
-    """What the others still need while they end, such as their database."""
+    stop_round: int = 0
+    """Rounds of a stop, lowest first: what others need while they end, such as a database, comes in a later one."""
 
     @property
     def running(self) -> bool:
@@ -66,7 +66,7 @@ class Supervisor:
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
         stop_signal: signal.Signals = signal.SIGTERM,
-        stop_last: bool = False,
+        stop_round: int = 0,
     ) -> Child:
         """Start one child with its output in `<logs>/<name>.log`; the previous run's file becomes `.1`."""
         self.logs.mkdir(parents=True, exist_ok=True)
@@ -83,7 +83,7 @@ class Supervisor:
                 cwd=cwd,
                 start_new_session=True,
             )
-        child = Child(name, process, log, stop_signal, stop_last)
+        child = Child(name, process, log, stop_signal, stop_round)
         self.children.append(child)
         self._tell_guard(process.pid)
         return child
@@ -93,14 +93,15 @@ class Supervisor:
         for child in self.children:
             child.require_running()
 
-    def stop(self, grace: float = 10.0) -> list[str]:
+    def stop(self, grace: float = 10.0, hurry: Callable[[], bool] = lambda: False) -> list[str]:
         """Stop all children and whatever they started; returns what had to be killed.
 
-        `grace` is in seconds, for each of the two rounds.
+        `grace` is in seconds and for each round. `hurry` is asked all the while; once it says yes, no more time
+        is given to anyone.
         """
         killed: list[str] = []
-        for last in (False, True):
-            killed += _stop_together([child for child in self.children if child.stop_last is last], grace)
+        for number in sorted({child.stop_round for child in self.children}):
+            killed += _stop_together([child for child in self.children if child.stop_round == number], grace, hurry)
         killed += self._kill_leftovers()
         self.children.clear()
         self._dismiss_guard()
@@ -145,15 +146,14 @@ class Supervisor:
         self._guard = None
 
 
-def _stop_together(children: Iterable[Child], grace: float) -> list[str]:
-    children = [child for child in children if child.running]
+def _stop_together(children: Sequence[Child], grace: float, hurry: Callable[[], bool]) -> list[str]:
     for child in children:
-        with suppress(ProcessLookupError):
-            child.process.send_signal(child.stop_signal)
+        if child.running:
+            with suppress(ProcessLookupError):
+                child.process.send_signal(child.stop_signal)
     deadline = time.monotonic() + grace
-    for child in children:
-        with suppress(subprocess.TimeoutExpired):
-            child.process.wait(timeout=max(0.0, deadline - time.monotonic()))
+    while any(child.running for child in children) and time.monotonic() < deadline and not hurry():
+        time.sleep(0.05)
     killed = []
     for child in children:
         if child.running:

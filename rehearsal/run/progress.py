@@ -93,9 +93,7 @@ class Stage:
 
     def count(self, outcome: Outcome, *, checks: bool | None = None) -> int:
         """Tasks with this outcome: all, checks only (True) or others only (False)."""
-        return sum(
-            task.outcome is outcome for task in self.tasks if checks is None or task.is_check is checks
-        )
+        return sum(task.outcome is outcome for task in self.tasks if checks is None or task.is_check is checks)
 
     @property
     def done(self) -> int:
@@ -127,8 +125,8 @@ class Stage:
 
     def running(self) -> list[Task]:
         """Tasks at work, the longest running first."""
-        at_work = [task for task in self.tasks if task.outcome is Outcome.RUNNING and task.started]
-        return sorted(at_work, key=lambda task: task.started or datetime.max)
+        at_work = [(task.started, task) for task in self.tasks if task.outcome is Outcome.RUNNING and task.started]
+        return [task for _, task in sorted(at_work, key=lambda pair: pair[0])]
 
 
 @dataclass
@@ -151,10 +149,6 @@ class Progress:
             task = read_task(instance)
             key = (task.task_id, task.map_index)
             before = self._tasks.get(key)
-            if before is not None and before.started and task.started and task.started > before.started:
-                if before.state not in ("up_for_retry", "failed", "success", "skipped"):
-                    # A deferred task starts again when it resumes: its time counts from the first start.
-                    task = _with_start(task, before.started)
             if task.map_index >= 0:
                 self._tasks.pop((task.task_id, -1), None)
             self._tasks[key] = task
@@ -190,10 +184,6 @@ def read_task(instance: Mapping[str, Any]) -> Task:
         attempt=instance.get("try_number") or 0,
         map_index=instance.get("map_index", -1),
     )
-
-
-def _with_start(task: Task, started: datetime) -> Task:
-    return Task(task.task_id, task.state, started, task.ended, task.attempt, task.map_index)
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -89,10 +89,7 @@ def read_settings(env: Mapping[str, str] | None = None) -> Settings:
     Raises `SettingError` for a port, number or flag that cannot be used.
     """
     env = os.environ if env is None else env
-    ports = {
-        name: Port(_number(env, name, default, 1024, 65535), use, name)
-        for name, (default, use) in PORTS.items()
-    }
+    ports = {name: Port(_number(env, name, default, 1024, 65535), use, name) for name, (default, use) in PORTS.items()}
     _refuse_double_use(ports)
     return Settings(
         ports=ports,

@@ -36,9 +36,7 @@ CHECK_COLUMNS = (Outcome.PASSED, Outcome.SKIPPED, Outcome.FAILED)
 def headline(dag_id: str, state: str, progress: Progress, wall: float) -> str:
     """One sentence: what became of the run, how many checks prove it, how long it took (seconds)."""
     stages = progress.stages()
-    checks = {
-        outcome: sum(stage.count(outcome, checks=True) for stage in stages) for outcome in CHECK_COLUMNS
-    }
+    checks = {outcome: sum(stage.count(outcome, checks=True) for stage in stages) for outcome in CHECK_COLUMNS}
     words = {"success": "succeeded", "failed": "FAILED"}.get(state, f"is {state}")
     proof = f"{checks[Outcome.PASSED]} checks passed"
     if checks[Outcome.SKIPPED]:

@@ -19,9 +19,9 @@ MARKS = {
     Outcome.WAITING: ("·", "dim"),
     Outcome.RUNNING: ("▸", "cyan"),
     Outcome.PASSED: ("✓", "green"),
-    Outcome.SKIPPED: ("–", "yellow"),
+    Outcome.SKIPPED: ("-", "yellow"),
     Outcome.FAILED: ("✗", "bold red"),
-    Outcome.BLOCKED: ("×", "red"),
+    Outcome.BLOCKED: ("!", "red"),
 }
 RUNNING_SHOWN = 6
 NOTED = frozenset({Outcome.PASSED, Outcome.SKIPPED, Outcome.FAILED})
