@@ -16,8 +16,18 @@ COMPONENT_LABEL = "slipway.dev/component"
 FIELDS_SHOWN = 20
 
 # Set by the API server and by controllers; a difference here is nobody's change.
-_SERVER_METADATA = {"managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink", "finalizers"}
-_CONTROLLER_ANNOTATION = re.compile(r"^(deployment\.kubernetes\.io|pv\.kubernetes\.io|volume\.(beta\.)?kubernetes\.io)/")
+_SERVER_METADATA = {
+    "managedFields",
+    "resourceVersion",
+    "generation",
+    "uid",
+    "creationTimestamp",
+    "selfLink",
+    "finalizers",
+}
+_CONTROLLER_ANNOTATION = re.compile(
+    r"^(deployment\.kubernetes\.io|pv\.kubernetes\.io|volume\.(beta\.)?kubernetes\.io)/"
+)
 _STEP = re.compile(r'\.?([^.\[\]"=]+)|\[([^\]=]+)="?([^\]"]*)"?\]')
 
 
@@ -125,7 +135,11 @@ def _differences(before: Any, after: Any, path: str) -> Iterable[str]:
 
 
 def _is_named_list(value: Any) -> bool:
-    return bool(value) and isinstance(value, Sequence) and all(isinstance(item, Mapping) and "name" in item for item in value)
+    return (
+        bool(value)
+        and isinstance(value, Sequence)
+        and all(isinstance(item, Mapping) and "name" in item for item in value)
+    )
 
 
 def without_field(manifest: Manifest, field: str) -> dict[str, Any]:

@@ -15,7 +15,9 @@ Manifest = Mapping[str, Any]
 # bound; webhooks after the workloads that answer them, else nothing could be admitted.
 WAVES: tuple[frozenset[str], ...] = (
     frozenset({"Namespace"}),
-    frozenset({"CustomResourceDefinition", "PriorityClass", "StorageClass", "CSIDriver", "RuntimeClass", "IngressClass"}),
+    frozenset(
+        {"CustomResourceDefinition", "PriorityClass", "StorageClass", "CSIDriver", "RuntimeClass", "IngressClass"}
+    ),
     frozenset(
         {
             "ServiceAccount",
@@ -57,7 +59,10 @@ AWAITED_KINDS = frozenset(
 # Fields that a controller sets on purpose after we did, and the managers known to do so. Ownership is ceded to them.
 _CEDED: tuple[tuple[re.Pattern[str], re.Pattern[str]], ...] = (
     (re.compile(r"^\.spec\.replicas$"), re.compile(r"^(kube-controller-manager|keda-operator|vpa-.*)$")),
-    (re.compile(r"clientConfig\.caBundle$"), re.compile(r"^(cainjector|cert-manager-cainjector|kube-controller-manager)$")),
+    (
+        re.compile(r"clientConfig\.caBundle$"),
+        re.compile(r"^(cainjector|cert-manager-cainjector|kube-controller-manager)$"),
+    ),
     (re.compile(r"^\.spec\.(volumeName|resources\.requests\.storage)$"), re.compile(r"^kube-controller-manager$")),
     (re.compile(r"^\.metadata\.finalizers"), re.compile(r"^kube-controller-manager$")),
 )

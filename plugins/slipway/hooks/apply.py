@@ -71,15 +71,14 @@ class Applier:
         if dry_run:
             self._params["dryRun"] = "All"
 
-    async def apply(self, manifests: Iterable[Manifest], namespace: str = "default") -> list[Applied]:
+    async def apply(self, manifests: Iterable[Manifest]) -> list[Applied]:
         """Apply manifests, wave by wave, and tell what became of each, in the order they were sent.
 
-        :param namespace: of namespaced objects that name none.
         :raises ApplyError: objects were refused; all refusals of a wave are reported together.
         """
         done: list[Applied] = []
         for wave in in_waves(manifests):
-            results = await asyncio.gather(*(self._one(manifest, namespace) for manifest in wave), return_exceptions=True)
+            results = await asyncio.gather(*(self._one(manifest) for manifest in wave), return_exceptions=True)
             refused = [result for result in results if isinstance(result, _Refused)]
             for result in results:
                 if isinstance(result, BaseException) and not isinstance(result, _Refused):
@@ -89,7 +88,7 @@ class Applier:
             done += [result for result in results if isinstance(result, Applied)]
         return done
 
-    async def _one(self, manifest: Manifest, namespace: str) -> Applied:
+    async def _one(self, manifest: Manifest) -> Applied:
         body = dict(manifest)
         ref = ObjectRef.of(body)
         resource = await self._served(ref)
@@ -98,8 +97,8 @@ class Applier:
                 return Applied(ref, _change(Action.CREATE, ref, note=f"kind {ref.kind} is not served yet"), None)
             raise _Refused(_unknown_kind(ref), final=True)
         if resource.namespaced and not ref.namespace:
-            body["metadata"] = {**body["metadata"], "namespace": namespace}
-            ref = ObjectRef.of(body)
+            found, mend = "none, for a namespaced kind", "write metadata.namespace in its manifest"
+            raise _Refused(Problem(str(ref), "metadata.namespace", found, "the name of a namespace", mend), final=True)
         path = await self.api.path(ref)
         before = await self.api.get(path or "")
         try:
@@ -124,9 +123,7 @@ class Applier:
         replaced = False
         while True:
             try:
-                answer = await self.api.request(
-                    "PATCH", path, params=self._params, body=body, content_type=APPLY_PATCH
-                )
+                answer = await self.api.request("PATCH", path, params=self._params, body=body, content_type=APPLY_PATCH)
                 break
             except KubernetesApiError as error:
                 taken = _ceded_fields(error)
@@ -223,7 +220,10 @@ def _refusal(ref: ObjectRef, error: KubernetesApiError) -> _Refused:
             final=True,
         )
     if error.status == 404 and ref.namespace:
-        found, mend = f"no namespace {ref.namespace}", "add it to base-services/namespaces, or correct metadata.namespace"
+        found, mend = (
+            f"no namespace {ref.namespace}",
+            "add it to base-services/namespaces, or correct metadata.namespace",
+        )
         return _Refused(Problem(where, "metadata.namespace", found, "a namespace that exists", mend), final=True)
     if error.status == 422 and "immutable" in str(error):
         mend = "undo the change, or move its data away and delete the object by hand (--cascade=orphan keeps its pods)"

@@ -14,10 +14,10 @@ from functools import cached_property
 from typing import Any
 
 import boto3
-from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from airflow.providers.amazon.aws.utils.eks_get_token import fetch_access_token_for_cluster
 from botocore.exceptions import ClientError
 
+from slipway.hooks.aws import AwsHook, code_of
 from slipway.model.errors import SlipwayError
 from slipway.model.platform import Platform
 
@@ -27,7 +27,7 @@ TOKEN_RENEWAL_SECONDS = 2 * 60
 IDENTITY_QUERY = "/?Action=GetCallerIdentity&Version=2011-06-15"
 
 
-class ClusterAbsent(SlipwayError):  # noqa: N818 - it is a state of the world, not a mistake
+class ClusterAbsent(SlipwayError):
     """EKS has no such cluster."""
 
 
@@ -49,18 +49,14 @@ class ClusterEndpoint:
 
 
 class EksAccess:
-    """Makes the way into one EKS cluster.
-
-    :param aws_conn_id: Airflow connection with the AWS credentials; boto3's own chain when it does not exist.
-    """
+    """Makes the way into one EKS cluster, with the credentials of the AWS connection."""
 
     _tokens: dict[tuple[str, str], tuple[str, float]] = {}
     _lock = threading.Lock()
 
-    def __init__(self, cluster: str, region: str, aws_conn_id: str | None = AwsBaseHook.default_conn_name) -> None:
+    def __init__(self, cluster: str, region: str) -> None:
         self.cluster = cluster
         self.region = region
-        self.aws_conn_id = aws_conn_id
 
     @classmethod
     def of(cls, platform: Platform) -> EksAccess:
@@ -72,11 +68,11 @@ class EksAccess:
 
         :raises ClusterAbsent: EKS says that there is no such cluster, or it has no endpoint yet.
         """
-        eks: AwsBaseHook[Any] = AwsBaseHook(self.aws_conn_id, region_name=self.region, client_type="eks")
+        eks: Any = AwsHook("eks", self.region).conn
         try:
-            cluster = eks.conn.describe_cluster(name=self.cluster)["cluster"]
+            cluster = eks.describe_cluster(name=self.cluster)["cluster"]
         except ClientError as error:
-            if error.response["Error"]["Code"] == "ResourceNotFoundException":
+            if code_of(error) == "ResourceNotFoundException":
                 raise ClusterAbsent(f"There is no EKS cluster {self.cluster} in {self.region}") from error
             raise
         if not cluster.get("endpoint"):
@@ -100,8 +96,8 @@ class EksAccess:
             self._tokens.pop((self.cluster, self.region), None)
 
     @cached_property
-    def _sts(self) -> AwsBaseHook[Any]:
-        return AwsBaseHook(self.aws_conn_id, region_name=self.region, client_type="sts")
+    def _sts(self) -> AwsHook:
+        return AwsHook("sts", self.region)
 
     @cached_property
     def _session(self) -> boto3.Session:

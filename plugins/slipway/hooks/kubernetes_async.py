@@ -158,7 +158,9 @@ class KubernetesApi:
             headers["Content-Type"] = content_type
         async with (
             self._slots,
-            self._session.request(method, self.endpoint.url + path, params=params, data=data, headers=headers) as response,
+            self._session.request(
+                method, self.endpoint.url + path, params=params, data=data, headers=headers
+            ) as response,
         ):
             text = await response.read()
             try:
@@ -234,7 +236,7 @@ async def connect(access: EksAccess, endpoint: ClusterEndpoint) -> AsyncIterator
         nonlocal token, asked
         now = asyncio.get_running_loop().time()
         if now - asked >= TOKEN_CHECK_SECONDS:
-            # asgiref's thread, not asyncio's: in a triggerer, the Airflow connection is fetched by way of its event loop.
+            # asgiref's thread, not asyncio's: a triggerer fetches Airflow connections by way of its event loop.
             token, asked = await sync_to_async(access.token)(), now
         return token
 

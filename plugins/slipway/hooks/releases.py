@@ -16,7 +16,7 @@ from slipway.decisions.inventory import ObjectRef, digest
 from slipway.decisions.kinds import Manifest
 from slipway.hooks.apply import APPLY_PATCH
 from slipway.hooks.kubernetes_async import KubernetesApi, Object
-from slipway.model.errors import RefusedError, Problem
+from slipway.model.errors import Problem, RefusedError
 from slipway.model.platform import FIELD_MANAGER, SYSTEM_NAMESPACE
 from slipway.model.records import Release, ReleaseState
 

@@ -1,0 +1,305 @@
+"""Runs one check of a component as a pod in the cluster, and records what it proved."""
+
+from __future__ import annotations
+
+from collections import deque
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from airflow.exceptions import AirflowFailException
+from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
+from airflow.sdk.exceptions import AirflowSkipException
+from kubernetes.client import models as k8s
+
+from slipway.catalog.render import place, render
+from slipway.decisions.checks import last_words, main_image, proof_in
+from slipway.hooks.kubernetes import ClusterEndpoint, EksAccess
+from slipway.hooks.pods import EksKubernetesHook
+from slipway.hooks.results import ResultsHook
+from slipway.model.component import Check, Component
+from slipway.model.errors import SlipwayError
+from slipway.model.platform import Platform
+from slipway.model.records import CheckResult, CheckState
+from slipway.operators.base import FINAL_ERRORS, is_plan, platform_of, skip_unless_selected
+from slipway.operators.component import skip_if_disabled
+
+if TYPE_CHECKING:
+    from airflow.sdk.definitions.context import Context
+
+CANNOT_RUN_HERE = 100
+START_LIMIT = timedelta(minutes=5)
+# The pod's own deadline counts from when a node took it, image pull included.
+PULL_ALLOWANCE = timedelta(minutes=2)
+LINES_KEPT = 400
+SCRIPTS_PATH = "/checks"
+SMALL_REQUEST, SMALL_LIMIT = "64Mi", "256Mi"
+
+
+class CheckOperator(KubernetesPodOperator):
+    """A check passes when its pod ends well *and* its last word is a JSON object that says what was proved.
+
+    Exit code 100 means that the check could not run here: the task is skipped and the result says why. The result is
+    recorded however the check ends, and returned.
+
+    :param component: whose check it is.
+    :param check: the check.
+    """
+
+    ui_color = "#dcfce7"
+
+    def __init__(self, *, component: Component, check: Check, **kwargs: Any) -> None:
+        kwargs.setdefault("execution_timeout", check.timeout + START_LIMIT + PULL_ALLOWANCE)
+        super().__init__(
+            kubernetes_conn_id=None,
+            in_cluster=False,
+            name=f"check-{component.name}-{check.name}"[:50].rstrip("-"),
+            namespace=component.spec.namespace,
+            image=check.image,
+            cmds=_command(check),
+            env_vars=_environment(check),
+            labels={
+                "app.kubernetes.io/name": component.name,
+                "app.kubernetes.io/component": "check",
+                "app.kubernetes.io/part-of": "slipway",
+                "slipway.dev/role": "check",
+                "slipway.dev/component": component.name,
+            },
+            volumes=_volumes(component, check),
+            volume_mounts=_mounts(check),
+            container_resources=_resources(check),
+            security_context=_pod_security(check),
+            container_security_context=_container_security(),
+            service_account_name=check.service_account,
+            automount_service_account_token=check.service_account is not None,
+            # Service links would set variables such as KAFKA_PORT, which images take for configuration.
+            full_pod_spec=k8s.V1Pod(spec=k8s.V1PodSpec(containers=[], enable_service_links=False)),
+            image_pull_policy="IfNotPresent",
+            active_deadline_seconds=int((check.timeout + PULL_ALLOWANCE).total_seconds()),
+            startup_timeout_seconds=int(START_LIMIT.total_seconds()),
+            startup_check_interval_seconds=1,
+            skip_on_exit_code=CANNOT_RUN_HERE,
+            termination_message_policy="FallbackToLogsOnError",
+            on_finish_action="delete_pod",
+            durable=True,
+            deferrable=True,
+            get_logs=True,
+            log_events_on_startup=False,
+            log_events_on_failure=True,
+            log_pod_spec_on_failure=False,
+            # False concerns the provider's sidecar; the result is pushed by _record.
+            do_xcom_push=False,
+            **kwargs,
+        )
+        self.component = component
+        self.check = check
+        self._platform: Platform | None = None
+        self._endpoint: ClusterEndpoint | None = None
+        self._output: deque[str] = deque(maxlen=LINES_KEPT)
+
+    def render_template_fields(self, context: Context, jinja_env: Any = None) -> None:
+        """Fill in what depends on the run's environment; scripts and values are never taken for Jinja."""
+        try:
+            platform = platform_of(context)
+            self.image = self.check.image or main_image(self.component, render(self.component, platform))
+            placed: dict[str, Any] = {}
+            place(placed, self.component.spec.workload, platform)
+            # A check may run beside what it checks, and need not.
+            self.tolerations = [_toleration(item) for item in placed.get("tolerations", [])]
+        except SlipwayError:
+            # Execute meets the same error and says it.
+            self.image = self.check.image
+
+    def execute(self, context: Context) -> None:
+        """Start the pod, or find the one an earlier try started, and defer."""
+        skip_unless_selected(context, self.component.stage)
+        if is_plan(context):
+            raise AirflowSkipException("Plan only: a check needs what it checks to be running")
+        try:
+            skip_if_disabled(self.component, self._bind(context))
+            self.image = self.image or main_image(self.component, render(self.component, self._bind(context)))
+        except FINAL_ERRORS as error:
+            raise AirflowFailException(str(error)) from error
+        try:
+            super().execute(context)
+        except (AirflowSkipException, AirflowFailException):
+            raise
+        except Exception as error:
+            self._record(context, CheckState.FAILED, f"its pod could not be started: {error}")
+            raise
+
+    def trigger_reentry(self, context: Context, event: dict[str, Any]) -> None:
+        """Show the output, take the result and record it.
+
+        :raises AirflowFailException: the check failed, or passed without saying what it proved.
+        :raises AirflowSkipException: it could not run here.
+        """
+        self._bind(context)
+        try:
+            super().trigger_reentry(context, event)
+        except AirflowSkipException as skip:
+            reason = last_words(self._output) or f"exit code {CANNOT_RUN_HERE}"
+            self._record(context, CheckState.SKIPPED, reason)
+            raise AirflowSkipException(f"{self.check.name} could not run here: {reason}") from skip
+        except Exception as error:
+            reason = self._failure(event, error)
+            self._record(context, CheckState.FAILED, reason)
+            message = f"{self.component.name}/{self.check.name} failed: {reason}"
+            if self._ended_by_itself():
+                raise AirflowFailException(message) from error
+            raise RuntimeError(message) from error
+        proof = proof_in(self._output, self.check.name)
+        if proof is None:
+            reason = (
+                f'it ended well without a last line like {{"check":"{self.check.name}", ...}} to say what it proved'
+            )
+            self._record(context, CheckState.FAILED, reason)
+            raise AirflowFailException(f"{self.component.name}/{self.check.name} proved nothing: {reason}")
+        self._record(context, CheckState.PASSED, "", proof)
+
+    @cached_property
+    def hook(self) -> EksKubernetesHook:
+        """Our way into the cluster in place of the provider's connection."""
+        if self._platform is None or self._endpoint is None:
+            raise RuntimeError("the check is not bound to a platform yet")
+        return EksKubernetesHook(EksAccess.of(self._platform), self._endpoint)
+
+    def invoke_defer_method(self, last_log_time: Any = None, context: Context | None = None) -> None:
+        """Defer as the provider does, to our trigger."""
+        from slipway.triggers.check import CheckPodTrigger
+
+        if self._endpoint is None or self.pod is None:
+            raise RuntimeError("there is no pod to wait for")
+        trigger = CheckPodTrigger(
+            endpoint=self._endpoint.as_dict(),
+            pod_name=self.pod.metadata.name,
+            pod_namespace=self.pod.metadata.namespace,
+            trigger_start_time=datetime.now(UTC),
+            base_container_name=self.base_container_name,
+            poll_interval=self.poll_interval,
+            startup_timeout=self.startup_timeout_seconds,
+            startup_check_interval=self.startup_check_interval_seconds,
+            schedule_timeout=self.schedule_timeout_seconds,
+            on_finish_action=self.on_finish_action.value,
+            on_kill_action=self.on_kill_action.value,
+            last_log_time=last_log_time,
+            trigger_kwargs=dict(self.trigger_kwargs or {}),
+            log_events_on_startup=False,
+        )
+        limit = timedelta(seconds=self.active_deadline_seconds or 0) + 2 * START_LIMIT
+        self.defer(trigger=trigger, method_name="trigger_reentry", timeout=limit)
+
+    def _bind(self, context: Context) -> Platform:
+        if self._platform is None:
+            self._platform = platform_of(context)
+            self._endpoint = EksAccess.of(self._platform).endpoint()
+        return self._platform
+
+    def _write_logs(  # type: ignore[override]
+        self, pod: k8s.V1Pod, follow: bool = False, since_time: Any = None
+    ) -> None:
+        """Log what the script printed, and keep it for the result."""
+        self._output.clear()
+        response = self.client.read_namespaced_pod_log(
+            name=pod.metadata.name,
+            namespace=pod.metadata.namespace,
+            container=self.base_container_name,
+            follow=follow,
+            _preload_content=False,
+        )
+        for raw in response:
+            line = raw.decode("utf-8", errors="backslashreplace").rstrip("\n")
+            self._output.append(line)
+            self.log.info("%s", line)
+
+    def _terminated(self) -> k8s.V1ContainerStateTerminated | None:
+        statuses = (self.pod.status.container_statuses if self.pod and self.pod.status else None) or []
+        base = next((item for item in statuses if item.name == self.base_container_name), None)
+        return base.state.terminated if base and base.state else None
+
+    def _ended_by_itself(self) -> bool:
+        return self._terminated() is not None
+
+    def _failure(self, event: dict[str, Any], error: Exception) -> str:
+        """Why the check failed, as near to the script's own words as can be had."""
+        ended = self._terminated()
+        status = self.pod.status if self.pod else None
+        if status is not None and status.reason == "DeadlineExceeded":
+            return f"it did not end within {self.check.timeout}"
+        if ended is not None:
+            words = " ".join((ended.message or last_words(self._output) or ended.reason or "").split())
+            return f"exit code {ended.exit_code}: {words}"[:1000]
+        return str(event.get("message") or error)[:1000]
+
+    def _record(self, context: Context, state: CheckState, reason: str, proof: dict[str, Any] | None = None) -> None:
+        ended = self._terminated()
+        seconds = (ended.finished_at - ended.started_at).total_seconds() if ended and ended.started_at else None
+        result = CheckResult(
+            component=self.component.name,
+            check=self.check.name,
+            state=state,
+            proves=self.check.proves,
+            reason=reason,
+            proved=proof or {},
+            seconds=seconds,
+        )
+        ResultsHook(self._bind(context), context["dag_run"].run_id).put(self.component.stage, result)
+        context["ti"].xcom_push(key="return_value", value=result.model_dump(mode="json"))
+
+
+def _command(check: Check) -> list[str]:
+    if check.script is None:
+        return list(check.command or [])
+    return ["sh", f"{SCRIPTS_PATH}/{PurePosixPath(check.script).name}"]
+
+
+def _environment(check: Check) -> list[k8s.V1EnvVar]:
+    plain = {"HOME": "/tmp", **check.env}  # noqa: S108 - the only writable path of the pod
+    variables = [k8s.V1EnvVar(name=name, value=value) for name, value in plain.items()]
+    for name, source in check.secret_env.items():
+        selector = k8s.V1SecretKeySelector(name=source.secret, key=source.key)
+        variables.append(k8s.V1EnvVar(name=name, value_from=k8s.V1EnvVarSource(secret_key_ref=selector)))
+    return variables
+
+
+def _volumes(component: Component, check: Check) -> list[k8s.V1Volume]:
+    volumes = [k8s.V1Volume(name="tmp", empty_dir=k8s.V1EmptyDirVolumeSource(size_limit="256Mi"))]
+    if check.script is not None:
+        scripts = k8s.V1ConfigMapVolumeSource(name=f"{component.name}-checks", default_mode=0o555)
+        volumes.append(k8s.V1Volume(name="checks", config_map=scripts))
+    return volumes
+
+
+def _mounts(check: Check) -> list[k8s.V1VolumeMount]:
+    mounts = [k8s.V1VolumeMount(name="tmp", mount_path="/tmp")]  # noqa: S108 - inside the pod
+    if check.script is not None:
+        mounts.append(k8s.V1VolumeMount(name="checks", mount_path=SCRIPTS_PATH, read_only=True))
+    return mounts
+
+
+def _resources(check: Check) -> k8s.V1ResourceRequirements:
+    request = SMALL_REQUEST if check.memory == SMALL_LIMIT else check.memory
+    return k8s.V1ResourceRequirements(requests={"cpu": "50m", "memory": request}, limits={"memory": check.memory})
+
+
+def _pod_security(check: Check) -> k8s.V1PodSecurityContext:
+    return k8s.V1PodSecurityContext(
+        run_as_non_root=True,
+        run_as_user=check.run_as,
+        run_as_group=check.run_as,
+        fs_group=check.run_as,
+        seccomp_profile=k8s.V1SeccompProfile(type="RuntimeDefault"),
+    )
+
+
+def _container_security() -> k8s.V1SecurityContext:
+    return k8s.V1SecurityContext(
+        allow_privilege_escalation=False,
+        read_only_root_filesystem=True,
+        capabilities=k8s.V1Capabilities(drop=["ALL"]),
+    )
+
+
+def _toleration(item: dict[str, str]) -> k8s.V1Toleration:
+    return k8s.V1Toleration(**item)
