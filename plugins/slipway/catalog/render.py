@@ -7,9 +7,12 @@ node groups and ``kubectl apply -k`` works by hand on any cluster.
 from __future__ import annotations
 
 import copy
+import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -25,6 +28,7 @@ Manifest = dict[str, Any]
 COMPONENT_LABEL = "slipway.dev/component"
 WORKLOAD_LABEL = "slipway.dev/workload"
 RENDER_TIMEOUT_SECONDS = 60
+RENDER_CONCURRENCY = os.cpu_count() or 2
 # Kinds whose pods run where the component is meant to run. A DaemonSet runs everywhere by its nature.
 _PLACED_KINDS = {"Deployment", "StatefulSet", "Job", "CronJob"}
 
@@ -36,6 +40,25 @@ def render(component: Component, platform: Platform) -> list[Manifest]:
     """
     folder = overlay_folder(component, platform.environment.name)
     return [_adapt(manifest, component, platform) for manifest in _kustomize(folder, _fingerprint(component.folder))]
+
+
+def render_all(components: Iterable[Component], platform: Platform) -> list[tuple[Component, list[Manifest]]]:
+    """Render several components at once: each is a kustomize process of its own.
+
+    :raises ConfigurationError: with the problems of all components that do not render.
+    """
+    components = list(components)
+    with ThreadPoolExecutor(max_workers=RENDER_CONCURRENCY) as pool:
+        futures = [pool.submit(render, component, platform) for component in components]
+    problems = [
+        problem
+        for future in futures
+        if isinstance(error := future.exception(), ConfigurationError)
+        for problem in error.problems
+    ]
+    if problems:
+        raise ConfigurationError(problems)
+    return [(component, future.result()) for component, future in zip(components, futures, strict=True)]
 
 
 def overlay_folder(component: Component, environment: str) -> Path:

@@ -12,7 +12,7 @@ from airflow.sdk import BaseOperator
 from slipway.catalog.components import load_components
 from slipway.catalog.documents import load_document
 from slipway.catalog.paths import include_dir
-from slipway.catalog.render import Manifest, render
+from slipway.catalog.render import Manifest, render_all
 from slipway.decisions.estimate import CostLine, estimate, total
 from slipway.decisions.fit import demands_of
 from slipway.decisions.images import judge_images
@@ -81,7 +81,7 @@ class PreflightOperator(BaseOperator):
                 [Problem(where, "components.disabled", ", ".join(unknown), known, "correct or remove it")]
             )
         enabled = [component for component in components.values() if component.name not in disabled]
-        return [(component, render(component, platform)) for component in enabled]
+        return render_all(enabled, platform)
 
     def _report(
         self,
