@@ -100,7 +100,6 @@ def airflow_environment(settings: Settings, known: Mapping[str, str], database_u
         "LOGGING__TRIGGER_LOG_SERVER_PORT": settings.port("AIRFLOW_TRIGGER_LOG_PORT"),
         "LOGGING__COLORED_CONSOLE_LOG": False,
         "LOGGING__UVICORN_LOGGING_LEVEL": "WARNING",
-        "USAGE_DATA_COLLECTION__ENABLED": False,
     }
     env = {f"AIRFLOW__{name}": str(value) for name, value in values.items()}
     env["AIRFLOW_HOME"] = str(home)
