@@ -6,9 +6,8 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.exceptions import AirflowFailException
 from airflow.sdk import BaseOperator
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from slipway.catalog.environments import load_platform
 from slipway.model.component import StageName
@@ -90,10 +89,13 @@ class PlatformOperator(BaseOperator):
         LeaseHook(platform).hold(holder=context["dag_run"].run_id, dag_id=context["dag_run"].dag_id)
 
     def report(self, changes: Sequence[Change]) -> list[dict[str, Any]]:
-        """Log the changes as a reader wants them, and return them for XCom, unchanged resources left out."""
+        """Log the changes as a reader wants them, and return them for XCom.
+
+        Unchanged resources are left out unless there is something to note about them.
+        """
         kept = sum(change.action is Action.KEEP for change in changes)
-        shown = [change for change in changes if change.action is not Action.KEEP]
+        shown = [change for change in changes if change.action is not Action.KEEP or change.note]
         for change in shown:
             self.log.info("%s", change)
-        self.log.info("%d changed, %d unchanged", len(shown), kept)
+        self.log.info("%d changed, %d unchanged", len(changes) - kept, kept)
         return [change.model_dump(mode="json") for change in shown]

@@ -1,0 +1,73 @@
+"""The first stage: everything the platform has in AWS.
+
+Order follows need: keys before what they encrypt, the network and the roles before the cluster, the control plane's
+log group before the control plane writes to it, networking add-ons before the first node, the others after it.
+Tasks find what they need in AWS itself, not in each other's results, so any of them can be cleared on its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from airflow.sdk import TaskGroup, TriggerRule
+
+from slipway.model.component import StageName
+from slipway.model.environment import AddonPhase
+from slipway.model.platform import Stack
+from slipway.operators.access import AccessOperator
+from slipway.operators.addon import AddonsOperator
+from slipway.operators.cluster import ClusterOperator
+from slipway.operators.nodegroup import ListNodeGroupsOperator, NodeGroupOperator
+from slipway.operators.stack import StackOperator
+
+STAGE = StageName.INFRASTRUCTURE
+# A stage that was not chosen skips itself, and what follows it goes on.
+COMMON: dict[str, Any] = {"stage": STAGE, "trigger_rule": TriggerRule.NONE_FAILED}
+
+
+@dataclass(frozen=True, slots=True)
+class InfrastructureStage:
+    """The stage's group and its ends.
+
+    :param group: the task group.
+    :param first: tasks that wait for nothing in the stage.
+    :param last: tasks that nothing in the stage waits for.
+    """
+
+    group: TaskGroup
+    first: list[Any]
+    last: list[Any]
+
+
+def infrastructure_stage() -> TaskGroup:
+    """Build the task group ``infrastructure`` in the DAG being defined."""
+    return build().group
+
+
+def build() -> InfrastructureStage:
+    """Build the task group, and say which tasks are at its ends."""
+    with TaskGroup(STAGE.group_id, tooltip="VPC, IAM, keys, EKS cluster, node groups, add-ons, access") as group:
+        encryption, network, identity, audit, budget = (
+            StackOperator(task_id=stack.value, stack=stack, **COMMON)
+            for stack in (Stack.ENCRYPTION, Stack.NETWORK, Stack.IDENTITY, Stack.AUDIT, Stack.BUDGET)
+        )
+        cluster = ClusterOperator(task_id="cluster", **COMMON)
+        access = AccessOperator(task_id="access", **COMMON)
+        addons_before_nodes = AddonsOperator(task_id="addons_before_nodes", phase=AddonPhase.BEFORE_NODES, **COMMON)
+        groups = _node_groups()
+        addons = AddonsOperator(task_id="addons", phase=AddonPhase.AFTER_NODES, **COMMON)
+
+        encryption >> [network, identity, audit] >> cluster >> [access, addons_before_nodes]
+        addons_before_nodes >> groups >> addons
+    return InfrastructureStage(group=group, first=[encryption, budget], last=[access, addons, budget])
+
+
+def _node_groups() -> TaskGroup:
+    """One mapped task per node group; zonal groups are one per zone."""
+    with TaskGroup("node_groups", tooltip="Managed node groups with their launch templates") as group:
+        listed = ListNodeGroupsOperator(task_id="list", **COMMON)
+        NodeGroupOperator.partial(task_id="node_group", map_index_template="{{ task.group['name'] }}", **COMMON).expand(
+            group=listed.output
+        )
+    return group

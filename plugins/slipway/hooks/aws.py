@@ -1,0 +1,100 @@
+"""The one way to AWS: the ``aws_default`` connection, one retry policy, one reading of errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from slipway.model.errors import Problem, RefusedError
+
+CONNECTION_ID = "aws_default"
+# Standard mode retries throttling and transient errors with backoff and jitter; EKS and CloudFormation throttle
+# early when several runs share an account, hence more attempts than the default three.
+RETRIES: dict[str, Any] = {
+    "retries": {"mode": "standard", "max_attempts": 10},
+    "connect_timeout": 10,
+    "read_timeout": 60,
+}
+
+DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthFailure", "NotAuthorized"})
+INVALID = frozenset({"InvalidParameterException", "InvalidParameterValue", "MalformedPolicyDocument", "InvalidRequest"})
+
+# For modules that handle errors of AWS without talking to it.
+AwsError = ClientError
+
+# Asking again may help: the network, or AWS itself.
+TRANSIENT_ERRORS: tuple[type[Exception], ...] = (ClientError, BotoCoreError, OSError)
+
+
+class RetriesMixin:
+    """Puts the retry policy beneath whatever the connection's ``config_kwargs`` say."""
+
+    @property
+    def config(self) -> Config:
+        """Client configuration: ours, overlaid with the connection's."""
+        return Config(**RETRIES).merge(super().config)  # type: ignore[misc]
+
+
+class AwsHook(RetriesMixin, AwsBaseHook):
+    """Client of one AWS service in one region."""
+
+    def __init__(self, service: str, region: str) -> None:
+        super().__init__(aws_conn_id=CONNECTION_ID, client_type=service, region_name=region)
+
+
+def code_of(error: BaseException | None) -> str:
+    """Error code of an AWS error, empty for any other."""
+    return str(error.response["Error"]["Code"]) if isinstance(error, ClientError) else ""
+
+
+def message_of(error: BaseException) -> str:
+    """Message of an AWS error as AWS wrote it."""
+    return str(error.response["Error"]["Message"]) if isinstance(error, ClientError) else str(error)
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Turn refusals of AWS that no retry mends into errors that name the action and the mend.
+
+    :raises RefusedError: access was denied, or AWS calls the request invalid.
+    """
+    try:
+        yield
+    except ClientError as error:
+        code, action = code_of(error), error.operation_name
+        if code in DENIED:
+            raise RefusedError(
+                Problem(
+                    where=f"AWS {action}",
+                    field="",
+                    found=f"{code}: {message_of(error)}",
+                    allowed="a principal that may call it",
+                    mend=f"allow {action} in the IAM policy of the connection {CONNECTION_ID}, then clear the task",
+                )
+            ) from error
+        if code in INVALID:
+            raise RefusedError(
+                Problem(
+                    where=f"AWS {action}",
+                    field="",
+                    found=f"{code}: {message_of(error)}",
+                    allowed="a request that AWS accepts",
+                    mend="correct what the message names in include/environments, then clear the task",
+                )
+            ) from error
+        raise
+
+
+def tags_of(pairs: list[dict[str, str]]) -> dict[str, str]:
+    """Tags given as ``Key``/``Value`` pairs, as a mapping."""
+    return {pair["Key"]: pair["Value"] for pair in pairs}
+
+
+def pairs_of(tags: dict[str, str]) -> list[dict[str, str]]:
+    """Tags as ``Key``/``Value`` pairs, sorted so that requests are equal when tags are."""
+    return [{"Key": key, "Value": value} for key, value in sorted(tags.items())]

@@ -1,0 +1,155 @@
+"""One lease per platform, an object in its artefact bucket.
+
+Two runs that change one platform at the same time would undo each other's work, so each run holds the lease
+while it does. S3's conditional writes make it safe without a database: an object is written only if it is still
+the version that was read (``IfMatch``), or still absent (``IfNoneMatch``). A run that dies keeps the lease until
+it expires; then the next one takes it over. Time is S3's own, from its responses, so clocks of workers may differ.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from slipway.decisions.leases import decide
+from slipway.hooks.aws import AwsHook, code_of
+from slipway.model.errors import LeaseLostError, Problem, RefusedError
+from slipway.model.lease import LEASE_KEY, LEASE_TTL, Lease
+from slipway.model.platform import Platform
+
+# 412: somebody else wrote first; 409: at the very same time; 404: the object went away.
+LOST_RACE = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"})
+ATTEMPTS = 8
+
+
+class LeaseHook:
+    """The lease of one platform."""
+
+    def __init__(self, platform: Platform) -> None:
+        self.platform = platform
+        self.s3: Any = AwsHook("s3", platform.region).conn
+
+    @property
+    def url(self) -> str:
+        """Where the lease is."""
+        return f"s3://{self.platform.bucket}/{LEASE_KEY}"
+
+    def acquire(self, holder: str, dag_id: str, ttl: timedelta = LEASE_TTL) -> Lease:
+        """Get the lease, or renew it when the run has it already.
+
+        :raises RefusedError: another run holds it.
+        """
+        lease, other = self._claim(holder, dag_id, ttl)
+        if other is not None:
+            raise RefusedError(
+                Problem(
+                    where=self.url,
+                    field="",
+                    found=f"{self.platform.name} in {self.platform.region} is held by {other}",
+                    allowed="one run at a time on a platform",
+                    mend=f"wait for that run; if it is dead, break the lease with: aws s3 rm {self.url}",
+                )
+            )
+        return lease
+
+    def hold(self, holder: str, dag_id: str, ttl: timedelta = LEASE_TTL) -> Lease:
+        """Renew the run's lease, taking it again when it is free.
+
+        :raises LeaseLostError: another run holds it, or it was never acquired.
+        """
+        try:
+            lease, other = self._claim(holder, dag_id, ttl)
+        except ClientError as error:
+            if code_of(error) == "NoSuchBucket":
+                raise LeaseLostError(
+                    f"{self.url} cannot exist: bucket {self.platform.bucket} is not there. "
+                    "Run the task that acquires the lease first"
+                ) from error
+            raise
+        if other is not None:
+            raise LeaseLostError(
+                f"The lease on {self.platform.name} in {self.platform.region} went to {other}. This run must stop; "
+                "clear it once that run has ended"
+            )
+        return lease
+
+    def release(self, holder: str, dag_id: str) -> bool:
+        """Give the lease back. Whoever does not hold it changes nothing.
+
+        :returns: whether there was a lease of this run to give back.
+        """
+        for attempt in range(ATTEMPTS):
+            current, etag, _ = self._read()
+            if current is None or etag is None or current.released or not current.belongs_to(holder, dag_id):
+                return False
+            if self._write(current.model_copy(update={"released": True}), etag):
+                return True
+            self._pause(attempt)
+        raise LeaseLostError(f"{self.url} changed {ATTEMPTS} times while it was being released; clear the task")
+
+    def read(self) -> Lease | None:
+        """The lease that is held right now, ``None`` when the platform is free (or has no bucket yet)."""
+        try:
+            current, _, now = self._read()
+        except ClientError as error:
+            if code_of(error) == "NoSuchBucket":
+                return None
+            raise
+        return current if current is not None and current.is_held(now) else None
+
+    def _claim(self, holder: str, dag_id: str, ttl: timedelta) -> tuple[Lease, Lease | None]:
+        """Get or renew the lease: the lease now in force, and the one in the way if there is one."""
+        for attempt in range(ATTEMPTS):
+            current, etag, now = self._read()
+            verdict = decide(current, platform=self.platform.name, holder=holder, dag_id=dag_id, ttl=ttl, now=now)
+            if verdict.held_by is not None:
+                return verdict.held_by, verdict.held_by
+            if verdict.write is None:
+                assert current is not None  # noqa: S101 - a lease is good as it is only if there is one
+                return current, None
+            if self._write(verdict.write, etag):
+                return verdict.write, None
+            self._pause(attempt)
+        raise LeaseLostError(f"{self.url} changed {ATTEMPTS} times while it was being written; clear the task")
+
+    def _read(self) -> tuple[Lease | None, str | None, datetime]:
+        """The object, its entity tag, and the time by S3's clock."""
+        try:
+            found = self.s3.get_object(Bucket=self.platform.bucket, Key=LEASE_KEY)
+        except ClientError as error:
+            if code_of(error) != "NoSuchKey":
+                raise
+            return None, None, _server_time(error.response)
+        return Lease.model_validate_json(found["Body"].read()), found["ETag"], _server_time(found)
+
+    def _write(self, lease: Lease, etag: str | None) -> bool:
+        """Write the object unless it changed since it was read; whether it was written."""
+        condition = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": etag}
+        try:
+            self.s3.put_object(
+                Bucket=self.platform.bucket,
+                Key=LEASE_KEY,
+                Body=lease.model_dump_json(indent=2).encode(),
+                ContentType="application/json",
+                **condition,
+            )
+        except ClientError as error:
+            if code_of(error) in LOST_RACE:
+                return False
+            raise
+        return True
+
+    @staticmethod
+    def _pause(attempt: int) -> None:
+        time.sleep(random.uniform(0.02, 0.1) * (attempt + 1))  # noqa: S311 - jitter, no secret
+
+
+def _server_time(response: Mapping[str, Any]) -> datetime:
+    header = response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+    return parsedate_to_datetime(header).astimezone(UTC) if header else datetime.now(UTC)

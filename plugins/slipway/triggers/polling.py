@@ -1,0 +1,81 @@
+"""Waiting for AWS without a worker: look, pause a little longer each time, look again."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from abc import abstractmethod
+from collections.abc import AsyncIterator
+from typing import Any, ClassVar
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from slipway.hooks.aws import TRANSIENT_ERRORS, AwsHook
+
+# Short at first, since some waits are seconds; long later, since others are a quarter of an hour and API calls
+# count against the account's limits.
+FIRST_PAUSE = 1.0
+GROWTH = 1.5
+LONGEST_PAUSE = 20.0
+# Errors in a row before the wait gives up; botocore has retried each of them already.
+TOLERATED_ERRORS = 6
+
+SETTLED = "settled"
+WAITING = "waiting"
+FAILED = "failed"
+
+
+class PollTrigger(BaseTrigger):
+    """Looks at something in AWS until it settles.
+
+    Its one event is ``{"status": "settled", "state": ...}``, ``{"status": "waiting"}`` when ``until`` passed first
+    (the operator decides whether to wait on), or ``{"status": "failed", "message": ...}`` when AWS did not answer.
+
+    :param until: Unix time at which it stops looking, so that a restarted triggerer does not start over.
+    """
+
+    service: ClassVar[str]
+
+    def __init__(self, region: str, until: float = 0.0) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.region = region
+        self.until = until
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Class path and arguments, as Airflow stores them."""
+        path = f"{type(self).__module__}.{type(self).__qualname__}"
+        return path, {"region": self.region, "until": self.until, **self.subject()}
+
+    @abstractmethod
+    def subject(self) -> dict[str, Any]:
+        """Arguments of the subclass: what it looks at."""
+
+    @abstractmethod
+    async def look(self, client: Any) -> str | None:
+        """Return the state once it settled, ``None`` while it moves."""
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Look until it settles."""
+        yield TriggerEvent(await self._wait())  # type: ignore[no-untyped-call]
+
+    async def _wait(self) -> dict[str, str]:
+        pause, errors = FIRST_PAUSE, 0
+        while True:
+            try:
+                # A new client after an error also gets new credentials.
+                hook: Any = AwsHook(self.service, self.region)
+                async with await hook.get_async_conn() as client:
+                    while (state := await self.look(client)) is None:
+                        errors = 0
+                        if time.time() >= self.until:
+                            return {"status": WAITING}
+                        await asyncio.sleep(min(pause, max(0.0, self.until - time.time())))
+                        pause = min(pause * GROWTH, LONGEST_PAUSE)
+                    return {"status": SETTLED, "state": state}
+            except TRANSIENT_ERRORS as error:
+                errors += 1
+                if errors >= TOLERATED_ERRORS:
+                    return {"status": FAILED, "message": f"{type(error).__name__}: {error}"}
+                self.log.warning("Looking again in %.0f s after: %s", pause, error)
+                await asyncio.sleep(pause)
+                pause = min(pause * GROWTH, LONGEST_PAUSE)
