@@ -5,7 +5,7 @@
 set -eu
 
 server="${PROMETHEUS_URL:-http://prometheus.monitoring.svc:9090}"
-target="${DENIED_URL:-https://kubernetes.default.svc:443/livez}"
+target="${DENIED_URL:-https://kubernetes.default.svc:443}"
 
 up=$(promtool query instant "$server" 'sum(up{job="kubernetes-api"})' | sed -n 's/.*=> *\([0-9.]*\) .*/\1/p')
 if [ "${up:-0}" = 0 ]; then
@@ -17,18 +17,16 @@ echo "allowed: Prometheus answers, and sees $up API server(s) up"
 attempt=0
 while [ "$attempt" -lt 12 ]; do
   attempt=$((attempt + 1))
-  # Only a connection's outcome matters; a TLS or HTTP error is an answer as well. wget leaves it on standard error.
-  if wget -q -T 5 -O /dev/null --no-check-certificate "$target" 2>/tmp/outcome; then
-    outcome=connected
-  else
-    outcome=$(tail -n 1 /tmp/outcome)
-  fi
-  case "$outcome" in
-    *"bad address"* | *"resolve"*)
-      echo "the name in $target does not resolve; look at CoreDNS and at the policy allow-dns" >&2
+  # promtool serves as a client whose errors are plain: any answer, a TLS or HTTP error too, is a connection.
+  status=0
+  timeout 8 promtool query instant "$target" up >/tmp/outcome 2>&1 || status=$?
+  outcome=$(tail -n 1 /tmp/outcome)
+  case "$status:$outcome" in
+    *"no such host"* | *"server misbehaving"*)
+      echo "the name in $target does not resolve ($outcome); look at CoreDNS and at the policy allow-dns" >&2
       exit 1 ;;
-    *"timed out"* | *"can't connect"* | *"refused"* | *"unreachable"*)
-      echo "attempt $attempt: blocked ($outcome)"
+    124:* | 143:* | *"i/o timeout"* | *"connection refused"* | *"no route to host"* | *"unreachable"*)
+      echo "attempt $attempt: blocked (${outcome:-no answer within 8 s})"
       echo "{\"check\":\"default-deny\",\"allowed\":true,\"blocked\":true,\"attempts\":$attempt}"
       exit 0 ;;
   esac

@@ -30,7 +30,7 @@ done
 
 up=$(value 'sum(up)')
 all=$(value 'count(up)')
-promtool query instant "$server" 'up == 0' 2>/dev/null | sed 's/^/down: /'
+promtool query instant "$server" 'up == 0' 2>/dev/null | sed -n '/=>/s/^/down: /p'
 series=$(value 'sum(prometheus_tsdb_head_series)')
 echo "$up of $all targets are up; required jobs: $jobs"
 share=$(value 'floor(100 * sum(up) / count(up))')

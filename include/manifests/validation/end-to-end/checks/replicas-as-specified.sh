@@ -6,7 +6,7 @@ server="${PROMETHEUS_URL:-http://prometheus.monitoring.svc:9090}"
 deadline=$(($(date +%s) + ${WAIT_SECONDS:-150}))
 namespaces='namespace=~"monitoring|node-agents|streaming|data|apps"'
 
-query() { promtool query instant "$server" "$1" 2>/tmp/error; }
+query() { promtool query instant "$server" "$1" 2>/tmp/error | grep '=>' || true; }
 value() { query "$1" | sed -n 's/.*=> *\([0-9.e+-]*\) .*/\1/p' | head -n 1; }
 
 while :; do
@@ -16,7 +16,7 @@ while :; do
   query "(kube_deployment_spec_replicas{$namespaces} - kube_deployment_status_replicas_available) > 0
     or (kube_statefulset_replicas{$namespaces} - kube_statefulset_status_replicas_ready) > 0
     or (kube_daemonset_status_desired_number_scheduled{$namespaces} - kube_daemonset_status_number_available) > 0" \
-    >/tmp/short || true
+    >/tmp/short
   if [ "${deployments:-0}" -gt 0 ] && [ "${sets:-0}" -gt 0 ] && [ "${agents:-0}" -gt 0 ] && [ ! -s /tmp/short ]; then
     break
   fi
