@@ -144,7 +144,9 @@ class Applier:
         if replaced:
             return Applied(ref, _change(Action.REPLACE, ref, note=notes), answer.body)
         fields = changed_fields(before, answer.body)
-        return Applied(ref, _change(Action.CHANGE if fields else Action.KEEP, ref, fields, notes), answer.body)
+        # What was ceded or warned about was said when the object last changed.
+        change = _change(Action.CHANGE, ref, fields, notes) if fields else _change(Action.KEEP, ref)
+        return Applied(ref, change, answer.body)
 
     async def _delete_and_wait(self, path: str) -> None:
         await self._delete(path, None)
