@@ -15,6 +15,7 @@ NODEGROUP_LAUNCH = 30.0
 NODEGROUP_JOIN = 90.0
 NODEGROUP_DELETE = 120.0
 NODEGROUP_CONFIG_UPDATE = 60.0
+# A line through the two measurements: so much before the first node, so much for each.
 NODE_REPLACEMENT_BASE = 1490.0
 NODE_REPLACEMENT_EACH = 160.0
 NODEGROUP_GIVES_UP = 1500.0
@@ -27,8 +28,3 @@ ADDON_DEGRADED = 1200.0
 INSIGHTS_REFRESH = 300.0
 
 POLL = 15.0
-
-
-def node_replacement(nodes: int) -> float:
-    """Seconds a managed node group takes to replace ``nodes`` nodes: a line through the two measurements."""
-    return NODE_REPLACEMENT_BASE + NODE_REPLACEMENT_EACH * nodes

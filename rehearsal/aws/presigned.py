@@ -9,7 +9,7 @@ from moto.core.request import Request
 from werkzeug.wrappers import Response
 
 _EXPIRED = (
-    "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error><Type>Sender</Type>"
+    '<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error><Type>Sender</Type>'
     "<Code>SignatureDoesNotMatch</Code><Message>Signature expired: {ended} is now earlier than {now}</Message>"
     "</Error><RequestId>rehearsal</RequestId></ErrorResponse>"
 )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -10,6 +12,7 @@ from botocore.exceptions import ClientError
 from rehearsal.aws.eks.state import Cluster
 from rehearsal.aws.errors import AwsError, invalid_parameter
 from rehearsal.aws.local import client
+from rehearsal.aws.moto_fixes.dependencies import as_service
 
 # EKS places no control plane in these zones (EKS user guide, "VPC and subnet considerations").
 _ZONES_WITHOUT_EKS = {"use1-az3", "usw1-az2", "cac1-az3"}
@@ -124,17 +127,19 @@ def create_control_plane_interfaces(cluster: Cluster) -> list[str]:
 def delete_network(cluster: Cluster) -> None:
     """Remove the interfaces and the security group; what is gone already is fine."""
     ec2 = client("ec2", cluster.region)
-    for interface in cluster.network_interfaces:
-        _ignoring(
-            lambda i=interface: ec2.delete_network_interface(NetworkInterfaceId=i), "InvalidNetworkInterfaceID.NotFound"
-        )
+    with as_service():
+        for interface in cluster.network_interfaces:
+            _ignoring(
+                partial(ec2.delete_network_interface, NetworkInterfaceId=interface),
+                "InvalidNetworkInterfaceID.NotFound",
+            )
     group = cluster.data["resourcesVpcConfig"].get("clusterSecurityGroupId")
     if group:
         # EKS leaves the group behind when something else still uses it.
         _ignoring(lambda: ec2.delete_security_group(GroupId=group), "InvalidGroup.NotFound", "DependencyViolation")
 
 
-def _ignoring(action: Any, *codes: str) -> None:
+def _ignoring(action: Callable[[], Any], *codes: str) -> None:
     try:
         action()
     except ClientError as error:

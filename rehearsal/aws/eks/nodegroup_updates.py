@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 
 from rehearsal.aws import durations
@@ -18,6 +19,9 @@ from rehearsal.aws.eks.state import Cluster, Data, Eks, Nodegroup, Update
 from rehearsal.aws.eks.updates import begin, fail, require_active
 from rehearsal.aws.errors import in_use, invalid_parameter
 from rehearsal.aws.protocol import Call
+
+# Joining nodes is real work of the Kubernetes side: however fast the clock, it gets this many seconds.
+_PATIENCE_SECONDS = 120.0
 
 
 def update_nodegroup_config(eks: Eks, call: Call) -> dict[str, Any]:
@@ -79,51 +83,68 @@ def update_nodegroup_version(eks: Eks, call: Call) -> dict[str, Any]:
             "LaunchTemplateName": changes["launchTemplate"]["name"],
             "LaunchTemplateVersion": changes["launchTemplate"]["version"],
         }
-    seconds = durations.node_replacement(group.data["scalingConfig"]["desiredSize"])
-    return _begin(eks, cluster, group, "VersionUpdate", params, changes, seconds)
+    return _begin(eks, cluster, group, "VersionUpdate", params, changes, durations.NODE_REPLACEMENT_BASE)
 
 
 def finish_update(eks: Eks, region: str, cluster_name: str, update_id: str) -> float | None:
-    """The change reaches instances and nodes; it is done when all nodes are Ready."""
+    """The change reaches instances and nodes, a batch after the other; done when all nodes are Ready."""
     with eks.lock:
         cluster = eks.find(region, cluster_name)
         update = cluster.updates.get(update_id) if cluster else None
         group = cluster.nodegroups.get(update.nodegroup or "") if cluster and update else None
         if cluster is None or update is None or group is None or update.data["status"] != "InProgress":
             return None
-        _apply(cluster, group, update)
-        body = nodes.body(cluster, group)
-    ready = nodes.all_ready(eks.kubernetes.put_nodegroup(cluster.kubernetes_id, str(update.nodegroup), body))
+        _apply(eks, cluster, group, update)
+    ready = nodes.send(eks, cluster, group)
     with eks.lock:
-        waited = (eks.clock.now() - update.data["createdAt"]).total_seconds()
-        limit = max(120.0, eks.clock.compressed(durations.NODEGROUP_GIVES_UP * 2))
-        if not ready and waited < limit:
+        if ready and update.changes["old"]:
+            _replace_batch(eks, cluster, group, update)
+            return nodes.poll_seconds(eks, durations.NODE_REPLACEMENT_EACH)
+        if not ready and eks.clock.now() < update.changes["gives up"]:
             return nodes.poll_seconds(eks)
-        if ready:
-            update.data["status"] = "Successful"
-        else:
-            fail(
-                update,
-                "NodeCreationFailure",
-                "Couldn't proceed with upgrade process as new nodes are not joining "
-                "node group " + group.data["nodegroupName"],
-                compute.instance_ids(group),
-            )
-        group.data["status"] = "ACTIVE" if ready else "DEGRADED"
-        group.data["modifiedAt"] = eks.clock.now()
+        _conclude(eks, cluster, group, update, ready=ready)
     return None
 
 
-def _apply(cluster: Cluster, group: Nodegroup, update: Update) -> None:
-    if update.changes.get("applied"):
+def _apply(eks: Eks, cluster: Cluster, group: Nodegroup, update: Update) -> None:
+    if "old" in update.changes:
         return
     group.data.update(update.changes)
     if update.data["type"] == "VersionUpdate":
         group.prefix_delegation = nodes.uses_prefix_delegation(cluster)
-        compute.replace(cluster, group)
+        compute.renew_template(cluster, group)
+        old = compute.instance_ids(cluster, group)
     else:
         compute.resize(cluster, group)
-    update.changes = {"applied": True}
+        old = []
+    update.changes = {"old": old, "gives up": _deadline(eks)}
+
+
+def _replace_batch(eks: Eks, cluster: Cluster, group: Nodegroup, update: Update) -> None:
+    settings, old = group.data["updateConfig"], update.changes["old"]
+    percentage = settings.get("maxUnavailablePercentage")
+    most = max(1, len(old) * percentage // 100) if percentage else settings.get("maxUnavailable", 1)
+    running = set(compute.instance_ids(cluster, group))
+    compute.replace(cluster, [instance for instance in old[:most] if instance in running])
+    update.changes = {"old": old[most:], "gives up": _deadline(eks)}
+
+
+def _conclude(eks: Eks, cluster: Cluster, group: Nodegroup, update: Update, *, ready: bool) -> None:
+    if ready:
+        update.data["status"] = "Successful"
+    else:
+        name, ids = group.data["nodegroupName"], compute.instance_ids(cluster, group)
+        message = f"Couldn't proceed with upgrade process as new nodes are not joining node group {name}"
+        fail(update, "NodeCreationFailure", message, ids)
+        issue = {"code": "NodeCreationFailure", "message": message, "resourceIds": ids}
+        group.data["health"] = {"issues": [issue]}
+    group.data["status"] = "ACTIVE" if ready else "DEGRADED"
+    group.data["modifiedAt"] = eks.clock.now()
+
+
+def _deadline(eks: Eks) -> datetime:
+    seconds = max(_PATIENCE_SECONDS, eks.clock.compressed(durations.NODEGROUP_GIVES_UP))
+    return eks.clock.now() + timedelta(seconds=seconds)
 
 
 def _begin(

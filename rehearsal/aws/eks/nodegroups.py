@@ -109,17 +109,17 @@ def join(eks: Eks, region: str, cluster_name: str, name: str) -> float | None:
         if found is None or found[1].data["status"] != "CREATING":
             return None
         cluster, group = found
-        body = nodes.body(cluster, group)
-    ready = nodes.all_ready(eks.kubernetes.put_nodegroup(cluster.kubernetes_id, name, body))
+    ready = nodes.send(eks, cluster, group)
     with eks.lock:
         if group.data["status"] != "CREATING":
             return None
         if ready:
             _set_status(eks, group.data, "ACTIVE")
+            nodes.follow(eks, cluster, name)
             return None
         limit = max(_PATIENCE_SECONDS, eks.clock.compressed(durations.NODEGROUP_GIVES_UP))
         if time.time() - group.started > limit:
-            _give_up(eks, group)
+            _give_up(eks, cluster, group)
             return None
     return nodes.poll_seconds(eks)
 
@@ -147,14 +147,14 @@ def _set_status(eks: Eks, data: Data, status: str) -> None:
     data["modifiedAt"] = eks.clock.now()
 
 
-def _give_up(eks: Eks, group: Nodegroup) -> None:
+def _give_up(eks: Eks, cluster: Cluster, group: Nodegroup) -> None:
     group.data["health"] = {
         "issues": [
             {
                 "code": "NodeCreationFailure",
                 "message": "Instances failed to join the kubernetes cluster (nodes stayed NotReady; a CNI add-on "
                 "such as vpc-cni is needed before nodes)",
-                "resourceIds": compute.instance_ids(group),
+                "resourceIds": compute.instance_ids(cluster, group),
             }
         ]
     }

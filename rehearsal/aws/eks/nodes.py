@@ -11,6 +11,9 @@ from rehearsal.aws import durations
 from rehearsal.aws.eks import capacity, compute, network
 from rehearsal.aws.eks.state import Cluster, Eks, Nodegroup
 
+_SHORTEST_FOLLOW_SECONDS = 2.0
+_FOLLOW = 60.0
+
 _EFFECTS = {"NO_SCHEDULE": "NoSchedule", "NO_EXECUTE": "NoExecute", "PREFER_NO_SCHEDULE": "PreferNoSchedule"}
 _SHORTEST_POLL_SECONDS = 0.2
 
@@ -41,6 +44,48 @@ def body(cluster: Cluster, group: Nodegroup) -> dict[str, Any]:
         "releaseVersion": data["releaseVersion"],
         "instances": compute.instances(cluster, group),
     }
+
+
+def follow(eks: Eks, cluster: Cluster, name: str) -> None:
+    """Watch the Auto Scaling group from now on: others scale it too, and instances end."""
+    eks.scheduler.after(_follow_seconds(eks), "follow-nodegroup", cluster.region, cluster.name, name)
+
+
+def reconcile(eks: Eks, region: str, cluster_name: str, name: str) -> float | None:
+    """Let nodes and desired size follow the Auto Scaling group (cluster-autoscaler, a terminated instance)."""
+    with eks.lock:
+        cluster = eks.find(region, cluster_name)
+        group = cluster.nodegroups.get(name) if cluster else None
+        if cluster is None or group is None or group.data["status"] == "DELETING":
+            return None
+        scaling = compute.describe(cluster, group)
+        if scaling is None or group.data["status"] != "ACTIVE":
+            return _follow_seconds(eks)
+        found = body(cluster, group)
+        group.data["scalingConfig"]["desiredSize"] = found["desired"] = scaling["DesiredCapacity"]
+        if found["instances"] == group.joined:
+            return _follow_seconds(eks)
+    eks.kubernetes.put_nodegroup(cluster.kubernetes_id, name, found)
+    with eks.lock:
+        group.joined = found["instances"]
+    return _follow_seconds(eks)
+
+
+def _follow_seconds(eks: Eks) -> float:
+    return max(_SHORTEST_FOLLOW_SECONDS, eks.clock.compressed(_FOLLOW))
+
+
+def send(eks: Eks, cluster: Cluster, group: Nodegroup) -> bool:
+    """Bring the group's nodes into the cluster; returns whether all of them are Ready.
+
+    Must be called without the lock: the Kubernetes side may call AWS meanwhile.
+    """
+    with eks.lock:
+        found = body(cluster, group)
+    nodes = eks.kubernetes.put_nodegroup(cluster.kubernetes_id, group.data["nodegroupName"], found)
+    with eks.lock:
+        group.joined = found["instances"]
+    return all_ready(nodes)
 
 
 def all_ready(nodes: list[dict[str, Any]]) -> bool:

@@ -38,6 +38,7 @@ class Nodegroup:
     launch_template_id: str | None = None
     prefix_delegation: bool = False
     started: float = 0.0
+    joined: list[dict[str, str]] = field(default_factory=list)
 
 
 @dataclass
