@@ -1,0 +1,33 @@
+"""The resource types that the rehearsal's CloudFormation has; any other is refused by name."""
+
+from __future__ import annotations
+
+from rehearsal.aws.cloudformation.types import ec2, ec2_links, ec2_rules, observability, security, storage
+from rehearsal.aws.cloudformation.types.base import Handler
+
+HANDLERS: dict[str, Handler] = {
+    "AWS::Budgets::Budget": observability.Budget(),
+    "AWS::CloudTrail::Trail": observability.Trail(),
+    "AWS::EC2::EIP": ec2.Address(),
+    "AWS::EC2::FlowLog": ec2.FlowLog(),
+    "AWS::EC2::InternetGateway": ec2.InternetGateway(),
+    "AWS::EC2::LaunchTemplate": ec2_rules.LaunchTemplate(),
+    "AWS::EC2::NatGateway": ec2.NatGateway(),
+    "AWS::EC2::NetworkAcl": ec2_rules.NetworkAcl(),
+    "AWS::EC2::NetworkAclEntry": ec2_rules.NetworkAclEntry(),
+    "AWS::EC2::Route": ec2_links.Route(),
+    "AWS::EC2::RouteTable": ec2.RouteTable(),
+    "AWS::EC2::SecurityGroup": ec2_rules.SecurityGroup(),
+    "AWS::EC2::Subnet": ec2.Subnet(),
+    "AWS::EC2::SubnetNetworkAclAssociation": ec2_rules.NetworkAclAssociation(),
+    "AWS::EC2::SubnetRouteTableAssociation": ec2_links.RouteTableAssociation(),
+    "AWS::EC2::VPC": ec2.Vpc(),
+    "AWS::EC2::VPCEndpoint": ec2_links.VpcEndpoint(),
+    "AWS::EC2::VPCGatewayAttachment": ec2_links.GatewayAttachment(),
+    "AWS::IAM::Role": security.Role(),
+    "AWS::KMS::Alias": security.Alias(),
+    "AWS::KMS::Key": security.Key(),
+    "AWS::Logs::LogGroup": observability.LogGroup(),
+    "AWS::S3::Bucket": storage.Bucket(),
+    "AWS::S3::BucketPolicy": storage.BucketPolicy(),
+}
