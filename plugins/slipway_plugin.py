@@ -11,4 +11,4 @@ class SlipwayPlugin(AirflowPlugin):
     """Links from tasks to the AWS console."""
 
     name = "slipway"
-    operator_extra_links = [link() for link in links.ALL]
+    operator_extra_links = [links.StackLink(), links.ClusterLink(), links.NodeGroupLink()]

@@ -32,4 +32,4 @@ def bag():
         mock.patch("airflow.sdk.Variable.get", refuse),
         mock.patch("airflow.sdk.Connection.get", refuse),
     ):
-        return DagBag(str(ROOT / "dags"), include_examples=False)
+        return DagBag(str(ROOT / "dags"))

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import TaskGroup, chain
 from airflow.sdk.bases.operator import BaseOperator
 
 from slipway.build.component import ComponentGroup, component_group
-from slipway.build.infrastructure import infrastructure_stage
+from slipway.build.infrastructure import build as build_infrastructure
 from slipway.catalog.components import load_components
 from slipway.model.component import Component, StageName
 from slipway.operators.gate import GateOperator
@@ -17,7 +18,6 @@ from slipway.operators.lease import AcquireLeaseOperator, ReleaseLeaseOperator
 from slipway.operators.preflight import PreflightOperator
 
 _TOOLTIPS = {
-    StageName.INFRASTRUCTURE: "VPC, keys, roles, EKS cluster, node groups, add-ons, access",
     StageName.BASE_SERVICES: "Namespaces, storage, monitoring",
     StageName.DATA_LAYER: "Streaming and databases",
     StageName.APPLICATIONS: "Business applications",
@@ -41,8 +41,10 @@ def build_deploy() -> None:
     stages = [_stage(stage, components) for stage in StageName]
     release = ReleaseLeaseOperator(task_id="release_lease")
 
-    chain(preflight, acquire)
-    before: BaseOperator = acquire
+    # A setup may only be followed by tasks that need its success, and stages also go on after a skipped one.
+    begin = EmptyOperator(task_id="begin")
+    chain(preflight, acquire, begin)
+    before: BaseOperator = begin
     for stage in stages:
         chain(before, stage.roots)
         before = stage.gate
@@ -52,20 +54,17 @@ def build_deploy() -> None:
 
 def _stage(stage: StageName, components: Mapping[str, Component]) -> Stage:
     mine = {name: component for name, component in components.items() if component.stage is stage}
-    foundation = infrastructure_stage if stage is StageName.INFRASTRUCTURE else None
-    with TaskGroup(group_id=stage.group_id, tooltip=_TOOLTIPS[stage], default_args={}):
-        roots: list[BaseOperator] = []
-        base: list[BaseOperator] = []
-        if foundation is not None:
-            built = foundation()
-            roots, base = list(built.roots), list(built.leaves)
-        groups = {name: component_group(component) for name, component in mine.items()}
+    if stage is StageName.INFRASTRUCTURE:
+        foundation = build_infrastructure()
+        group, roots, base = foundation.group, list(foundation.first), list(foundation.last)
+    else:
+        group, roots, base = TaskGroup(group_id=stage.group_id, tooltip=_TOOLTIPS[stage]), [], []
+    with group:
+        groups = {name: component_group(component, stage=stage) for name, component in mine.items()}
         roots += _wire(groups, mine, base)
-        gate = GateOperator(task_id="gate", stage=stage)
-        for group in groups.values():
-            chain(group.leaves, gate)
-        if base:
-            chain(base, gate)
+        gate = GateOperator(task_id="gate", stage=stage, components=list(mine.values()))
+        ends = [*base, *(end for one in groups.values() for end in one.checks or [one.deploy])]
+        chain(ends, gate)
     return Stage(roots, gate)
 
 
