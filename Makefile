@@ -40,6 +40,13 @@ run: $(STAMP) ## Rehearse a deploy: cloud, Airflow, all stages (ONESHOT=1 ends a
 cloud: $(STAMP) ## Start the rehearsal cloud alone
 	@exec $(BIN)/python -m rehearsal.cloud up
 
+.PHONY: compose-env
+compose-env: .env ## Generate .env, the secrets docker compose needs (kept if there is one)
+
+.env:
+	@umask 077; $(PYTHON) -m rehearsal.run.compose_env > $@.new && mv $@.new $@
+	@echo "Wrote .env (readable by you only). Next: docker compose up --build"
+
 .PHONY: clean
 clean: ## Delete the state of runs and all caches; .venv stays
 	@if [ -e .run/lock ] && ! flock --nonblock .run/lock true; then \
@@ -82,9 +89,14 @@ check-yaml: $(STAMP)
 check-docs: $(STAMP)
 	$(BIN)/python -m slipway.docs --check
 
+.PHONY: scan
+scan: $(STAMP) ## Look for misconfiguration in templates and manifests (checkov, in an environment of its own)
+	$(BIN)/uv run --quiet --isolated --no-project --python $(BIN)/python --with-requirements requirements-scan.txt \
+		checkov --config-file .checkov.yaml
+
 .PHONY: lock
 lock: $(STAMP) ## Compile requirements*.txt anew from requirements*.in, with hashes, for all platforms
-	for name in requirements requirements-dev; do \
+	for name in requirements requirements-dev requirements-image requirements-scan; do \
 		$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --universal \
 			--python-version 3.11 $$name.in -o $$name.txt; \
 	done

@@ -21,13 +21,20 @@ def settings(tmp_path: Path) -> Settings:
     return read_settings({"SLIPWAY_RUN_DIR": str(tmp_path), "AIRFLOW_PORT": "8123", "AIRFLOW_WORKER_LOG_PORT": "8124"})
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_EKS",
-        "AIRFLOW_CONN_AWS_DEFAULT", "AIRFLOW__CORE__EXECUTOR", "KUBECONFIG", "KUBERNETES_SERVICE_HOST", "PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV",
-    ],
-)  # fmt: skip
+FOREIGN = (
+    "AIRFLOW_CONN_AWS_DEFAULT",
+    "AIRFLOW__CORE__EXECUTOR",
+    "AWS_ENDPOINT_URL_EKS",
+    "AWS_PROFILE",
+    "AWS_SESSION_TOKEN",
+    "KUBECONFIG",
+    "KUBERNETES_SERVICE_HOST",
+    "PYTHONDONTWRITEBYTECODE",
+    "VIRTUAL_ENV",
+)
+
+
+@pytest.mark.parametrize("name", FOREIGN)
 def test_a_persons_own_settings_do_not_get_in(name: str) -> None:
     assert name not in base_environment({name: "mine"})
 
