@@ -230,7 +230,8 @@ def _refusal(ref: ObjectRef, error: KubernetesApiError) -> _Refused:
     if error.status == 422 and "immutable" in str(error):
         mend = "undo the change, or move its data away and delete the object by hand (--cascade=orphan keeps its pods)"
         return _Refused(Problem(where, "", error.message, "changes to mutable fields", mend), final=True)
-    final = error.status in {400, 403, 404, 405, 409, 413, 415, 422}
+    # A namespace on its way out will be gone by the next try.
+    final = "being terminated" not in error.message and error.status in {400, 403, 404, 405, 409, 413, 415, 422}
     mend = "correct the manifest" if final else "retry when the Kubernetes API is healthy"
     return _Refused(Problem(where, "", error.message, "an object the API server accepts", mend), final)
 

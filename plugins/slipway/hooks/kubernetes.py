@@ -49,19 +49,30 @@ class ClusterEndpoint:
 
 
 class EksAccess:
-    """Makes the way into one EKS cluster, with the credentials of the AWS connection."""
+    """Makes the way into one EKS cluster, with the credentials of the AWS connection.
 
-    _tokens: dict[tuple[str, str], tuple[str, float]] = {}
+    Tokens are shared within the process: a triggerer may watch twenty rollouts of one cluster.
+
+    :param url: the cluster's API, when known; :meth:`endpoint` learns it.
+    """
+
+    _tokens: dict[tuple[str, str, str], tuple[str, float]] = {}
     _lock = threading.Lock()
 
-    def __init__(self, cluster: str, region: str) -> None:
+    def __init__(self, cluster: str, region: str, url: str = "") -> None:
         self.cluster = cluster
         self.region = region
+        self.url = url
 
     @classmethod
     def of(cls, platform: Platform) -> EksAccess:
         """Access to a platform's cluster."""
         return cls(platform.cluster_name, platform.region)
+
+    @classmethod
+    def to(cls, endpoint: ClusterEndpoint) -> EksAccess:
+        """Access to a cluster whose endpoint is known."""
+        return cls(endpoint.cluster, endpoint.region, endpoint.url)
 
     def endpoint(self) -> ClusterEndpoint:
         """Ask EKS where the cluster's API is.
@@ -77,23 +88,27 @@ class EksAccess:
             raise
         if not cluster.get("endpoint"):
             raise ClusterAbsent(f"EKS cluster {self.cluster} is {cluster.get('status')} and has no API endpoint yet")
+        self.url = cluster["endpoint"]
         authority = base64.b64decode(cluster["certificateAuthority"]["data"]).decode()
-        return ClusterEndpoint(self.cluster, self.region, cluster["endpoint"], authority)
+        return ClusterEndpoint(self.cluster, self.region, self.url, authority)
 
     def token(self) -> str:
         """Return a bearer token that is good for two minutes at least. Never log it."""
-        key = (self.cluster, self.region)
         with self._lock:
-            token, born = self._tokens.get(key, ("", 0.0))
+            token, born = self._tokens.get(self._key, ("", 0.0))
             if time.monotonic() - born > TOKEN_LIFE_SECONDS - TOKEN_RENEWAL_SECONDS or not token:
                 token = fetch_access_token_for_cluster(self.cluster, self._sts_url, self.region, self._session)
-                self._tokens[key] = (token, time.monotonic())
+                self._tokens[self._key] = (token, time.monotonic())
             return token
 
     def forget_token(self) -> None:
         """Drop the token, because the API refused it."""
         with self._lock:
-            self._tokens.pop((self.cluster, self.region), None)
+            self._tokens.pop(self._key, None)
+
+    @property
+    def _key(self) -> tuple[str, str, str]:
+        return self.cluster, self.region, self.url
 
     @cached_property
     def _sts(self) -> AwsHook:

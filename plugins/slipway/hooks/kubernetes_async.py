@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import re
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -32,6 +33,7 @@ REQUEST_TIMEOUT_SECONDS = 60
 PAGE = 500
 # How long a token is used before asking whether it is time for another; less than the margin it is renewed with.
 TOKEN_CHECK_SECONDS = 60.0
+_WARNING = re.compile(r'^\d{3} \S+ "?(.*?)"?$')
 _TRANSIENT = {429, 500, 502, 503, 504}
 _UNREACHABLE = (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, TimeoutError, asyncio.TimeoutError)
 
@@ -136,7 +138,7 @@ class KubernetesApi:
                 await asyncio.sleep(_backoff(attempt, None))
                 continue
             if status < 400:
-                return Answer(status, answer, headers.getall("Warning", []))
+                return Answer(status, answer, [_WARNING.sub(r"\1", text) for text in headers.getall("Warning", [])])
             if status == 401 and not renewed:
                 renewed = True
                 self._forget_token()

@@ -160,9 +160,14 @@ class CheckOperator(KubernetesPodOperator):
     @cached_property
     def hook(self) -> EksKubernetesHook:
         """Our way into the cluster in place of the provider's connection."""
-        if self._platform is None or self._endpoint is None:
+        if self._endpoint is None:
             raise RuntimeError("the check is not bound to a platform yet")
-        return EksKubernetesHook(EksAccess.of(self._platform), self._endpoint)
+        return EksKubernetesHook(EksAccess.to(self._endpoint), self._endpoint)
+
+    def _refresh_cached_properties(self) -> None:
+        """Called by the provider when the API answered 401."""
+        self.hook.access.forget_token()
+        super()._refresh_cached_properties()
 
     def invoke_defer_method(self, last_log_time: Any = None, context: Context | None = None) -> None:
         """Defer as the provider does, to our trigger."""

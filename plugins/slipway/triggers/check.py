@@ -40,4 +40,4 @@ class CheckPodTrigger(KubernetesPodTrigger):
     def hook(self) -> AsyncEksKubernetesHook:
         """Our hook in place of the provider's."""
         endpoint = ClusterEndpoint(**self.endpoint)
-        return AsyncEksKubernetesHook(EksAccess(endpoint.cluster, endpoint.region), endpoint)
+        return AsyncEksKubernetesHook(EksAccess.to(endpoint), endpoint)

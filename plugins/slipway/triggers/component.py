@@ -59,7 +59,7 @@ class ComponentReadyTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Poll until there is a verdict."""
         endpoint = ClusterEndpoint(**self.endpoint)
-        async with connect(EksAccess(endpoint.cluster, endpoint.region), endpoint) as api:
+        async with connect(EksAccess.to(endpoint), endpoint) as api:
             verdict = await self._wait(api)
         payload = {"state": verdict.state.value, "reasons": list(verdict.reasons)}
         yield TriggerEvent(payload)  # type: ignore[no-untyped-call]

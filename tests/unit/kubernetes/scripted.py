@@ -16,9 +16,7 @@ from slipway.hooks.kubernetes_async import KubernetesApi
 
 NAMESPACED = {"ConfigMap": "configmaps", "Secret": "secrets", "Service": "services", "Pod": "pods"}
 CORE = {
-    "resources": [
-        {"name": plural, "kind": kind, "namespaced": True} for kind, plural in NAMESPACED.items()
-    ]
+    "resources": [{"name": plural, "kind": kind, "namespaced": True} for kind, plural in NAMESPACED.items()]
     + [{"name": "namespaces", "kind": "Namespace", "namespaced": False}]
 }
 BATCH = {"resources": [{"name": "jobs", "kind": "Job", "namespaced": True}, {"name": "jobs/status", "kind": "Job"}]}

@@ -79,7 +79,9 @@ def test_only_not_found_is_absent() -> None:
 
 def test_lists_are_read_to_the_last_page() -> None:
     script = Scripted()
-    script.on("GET", "/x", 200, {"items": [1, 2], "metadata": {"continue": "more"}}).on("GET", "/x", 200, {"items": [3]})
+    script.on("GET", "/x", 200, {"items": [1, 2], "metadata": {"continue": "more"}}).on(
+        "GET", "/x", 200, {"items": [3]}
+    )
     assert run(script, lambda api: api.items("/x", {"labelSelector": "a=b"})) == [1, 2, 3]
     assert [query.get("continue") for _, query, _ in script.sent("GET")] == [None, "more"]
     assert all(query["labelSelector"] == "a=b" for _, query, _ in script.sent("GET"))
@@ -96,7 +98,11 @@ def test_paths_come_from_discovery_which_is_asked_once() -> None:
             await api.path(ObjectRef("example.com/v1", "Unknown", "data", "a")),
         ]
 
-    expected = ["/api/v1/namespaces/data/configmaps/a", "/api/v1/namespaces/data", "/apis/batch/v1/namespaces/data/jobs/a"]
+    expected = [
+        "/api/v1/namespaces/data/configmaps/a",
+        "/api/v1/namespaces/data",
+        "/apis/batch/v1/namespaces/data/jobs/a",
+    ]
     assert run(script, body) == [*expected, None]
     assert [path for path, _, _ in script.sent("GET")].count("/api/v1") == 1
 

@@ -60,7 +60,9 @@ def test_created_changed_and_kept() -> None:
     script = Scripted().on("GET", PATH, 200, config_map(a="1")).on("PATCH", PATH, 200, config_map(a="2"))
     changed = applied(script, config_map(a="2"))
     assert changed[0].change == Change(action=Action.CHANGE, resource="ConfigMap data/settings", fields=["data.a"])
-    same = Scripted().on("GET", PATH, 200, config_map(a="1")).on("PATCH", PATH, 200, config_map(a="1"), Warning="299 - x")
+    same = (
+        Scripted().on("GET", PATH, 200, config_map(a="1")).on("PATCH", PATH, 200, config_map(a="1"), Warning="299 - x")
+    )
     kept = applied(same, config_map(a="1"))
     assert (kept[0].change.action, kept[0].change.note) == (Action.KEEP, "")
 

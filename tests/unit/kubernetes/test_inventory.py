@@ -20,7 +20,15 @@ def manifest(kind: str, name: str = "it", **rest: Any) -> dict[str, Any]:
 
 
 def test_waves_bring_what_others_need_first() -> None:
-    kinds = ["HorizontalPodAutoscaler", "Deployment", "Service", "ConfigMap", "NetworkPolicy", "StorageClass", "Namespace"]
+    kinds = [
+        "HorizontalPodAutoscaler",
+        "Deployment",
+        "Service",
+        "ConfigMap",
+        "NetworkPolicy",
+        "StorageClass",
+        "Namespace",
+    ]
     ordered = [item["kind"] for wave in in_waves(manifest(kind) for kind in kinds) for item in wave]
     assert ordered == list(reversed(kinds))
 
@@ -69,7 +77,9 @@ def test_the_namespace_of_the_inventories_is_never_left_over() -> None:
         ("Namespace", {"slipway.dev/component": "kafka"}, "holds data or other objects"),
     ],
 )
-def test_only_ours_and_only_what_holds_no_data_is_pruned(kind: str, labels: dict[str, str], expected: str | None) -> None:
+def test_only_ours_and_only_what_holds_no_data_is_pruned(
+    kind: str, labels: dict[str, str], expected: str | None
+) -> None:
     live = {"kind": kind, "metadata": {"name": "it", "labels": labels}}
     reason = why_kept(live, "kafka")
     assert reason is None if expected is None else expected in (reason or "")
@@ -85,12 +95,16 @@ def test_digest_ignores_order_and_nothing_else() -> None:
 def test_changed_fields_name_containers_and_pass_over_the_servers_own() -> None:
     before = {
         "metadata": {"name": "it", "resourceVersion": "1", "annotations": {"deployment.kubernetes.io/revision": "1"}},
-        "spec": {"template": {"spec": {"containers": [{"name": "kafka", "image": "a"}, {"name": "jmx", "image": "b"}]}}},
+        "spec": {
+            "template": {"spec": {"containers": [{"name": "kafka", "image": "a"}, {"name": "jmx", "image": "b"}]}}
+        },
         "status": {"replicas": 1},
     }
     after = {
         "metadata": {"name": "it", "resourceVersion": "2", "annotations": {"deployment.kubernetes.io/revision": "2"}},
-        "spec": {"template": {"spec": {"containers": [{"name": "kafka", "image": "c"}, {"name": "jmx", "image": "b"}]}}},
+        "spec": {
+            "template": {"spec": {"containers": [{"name": "kafka", "image": "c"}, {"name": "jmx", "image": "b"}]}}
+        },
         "status": {"replicas": 2},
     }
     assert changed_fields(before, after) == ["spec.template.spec.containers[kafka].image"]
@@ -99,13 +113,17 @@ def test_changed_fields_name_containers_and_pass_over_the_servers_own() -> None:
 
 
 def test_values_never_show_in_changed_fields() -> None:
-    fields = changed_fields({"metadata": {}, "data": {"password": "b25l"}}, {"metadata": {}, "data": {"password": "dHdv"}})
+    fields = changed_fields(
+        {"metadata": {}, "data": {"password": "b25l"}}, {"metadata": {}, "data": {"password": "dHdv"}}
+    )
     assert fields == ["data.password"]
 
 
 def test_fields_are_taken_out_by_the_api_servers_paths() -> None:
     hook = {"webhooks": [{"name": "a.b", "clientConfig": {"caBundle": "x", "url": "y"}}], "metadata": {"name": "it"}}
-    assert without_field(hook, '.webhooks[name="a.b"].clientConfig.caBundle')["webhooks"][0]["clientConfig"] == {"url": "y"}
+    assert without_field(hook, '.webhooks[name="a.b"].clientConfig.caBundle')["webhooks"][0]["clientConfig"] == {
+        "url": "y"
+    }
     assert without_field({"spec": {"replicas": 1, "x": 2}}, ".spec.replicas") == {"spec": {"x": 2}}
     assert without_field({"spec": {}}, ".status.nothing.here") == {"spec": {}}
 

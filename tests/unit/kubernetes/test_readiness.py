@@ -19,7 +19,9 @@ def ref(kind: str, name: str = "it") -> ObjectRef:
     return ObjectRef("v1", kind, namespace, name)
 
 
-def live(spec: dict[str, Any] | None = None, status: dict[str, Any] | None = None, generation: int = 1) -> dict[str, Any]:
+def live(
+    spec: dict[str, Any] | None = None, status: dict[str, Any] | None = None, generation: int = 1
+) -> dict[str, Any]:
     metadata = {"name": "it", "namespace": "data", "generation": generation}
     return {"metadata": metadata, "spec": spec or {}, "status": status or {}}
 
@@ -39,7 +41,12 @@ DONE = {"updatedReplicas": 2, "replicas": 2, "availableReplicas": 2}
     ("kind", "found", "state", "reason"),
     [
         ("Deployment", deployment(**DONE), READY, ""),
-        ("Deployment", live({"replicas": 2}, {"observedGeneration": 1, **DONE}, generation=2), PROGRESSING, "not been seen"),
+        (
+            "Deployment",
+            live({"replicas": 2}, {"observedGeneration": 1, **DONE}, generation=2),
+            PROGRESSING,
+            "not been seen",
+        ),
         ("Deployment", deployment(), PROGRESSING, "0 of 2 replicas updated"),
         ("Deployment", deployment(updatedReplicas=2, replicas=3, availableReplicas=3), PROGRESSING, "1 old replicas"),
         ("Deployment", deployment(updatedReplicas=2, replicas=2, availableReplicas=1), PROGRESSING, "1 of 2 updated"),
@@ -50,7 +57,12 @@ DONE = {"updatedReplicas": 2, "replicas": 2, "availableReplicas": 2}
             "no progress",
         ),
         ("Deployment", live({"replicas": 0}, {"observedGeneration": 1}), READY, ""),
-        ("StatefulSet", stateful_set(readyReplicas=3, updatedReplicas=3, updateRevision="a", currentRevision="a"), READY, ""),
+        (
+            "StatefulSet",
+            stateful_set(readyReplicas=3, updatedReplicas=3, updateRevision="a", currentRevision="a"),
+            READY,
+            "",
+        ),
         (
             "StatefulSet",
             stateful_set(readyReplicas=3, updatedReplicas=1, updateRevision="b", currentRevision="a"),
@@ -60,7 +72,9 @@ DONE = {"updatedReplicas": 2, "replicas": 2, "availableReplicas": 2}
         ("StatefulSet", stateful_set(readyReplicas=2), PROGRESSING, "2 of 3 replicas ready"),
         (
             "StatefulSet",
-            stateful_set({"updateStrategy": {"type": "OnDelete"}}, readyReplicas=3, updateRevision="b", currentRevision="a"),
+            stateful_set(
+                {"updateStrategy": {"type": "OnDelete"}}, readyReplicas=3, updateRevision="b", currentRevision="a"
+            ),
             READY,
             "",
         ),
@@ -78,7 +92,15 @@ DONE = {"updatedReplicas": 2, "replicas": 2, "availableReplicas": 2}
         ),
         (
             "DaemonSet",
-            live({}, {"observedGeneration": 1, "desiredNumberScheduled": 2, "updatedNumberScheduled": 2, "numberAvailable": 1}),
+            live(
+                {},
+                {
+                    "observedGeneration": 1,
+                    "desiredNumberScheduled": 2,
+                    "updatedNumberScheduled": 2,
+                    "numberAvailable": 1,
+                },
+            ),
             PROGRESSING,
             "1 of 2 pods available",
         ),
@@ -122,7 +144,11 @@ def pod(status: dict[str, Any], claims: tuple[str, ...] = ()) -> dict[str, Any]:
 
 
 def waiting(reason: str, message: str = "", **more: Any) -> dict[str, Any]:
-    container = {"name": "main", "image": "apache/kafka:0", "state": {"waiting": {"reason": reason, "message": message}}}
+    container = {
+        "name": "main",
+        "image": "apache/kafka:0",
+        "state": {"waiting": {"reason": reason, "message": message}},
+    }
     return {"containerStatuses": [container | more]}
 
 
@@ -163,7 +189,9 @@ def test_unschedulable_pods_are_waited_for_until_the_deadline() -> None:
     assert any("0/2 nodes: cpu" in reason for reason in late.reasons)
 
 
-def event(message: str, kind: str = "ReplicaSet", name: str = "it-7d9f", ago: int = 120, last: int = 5) -> dict[str, Any]:
+def event(
+    message: str, kind: str = "ReplicaSet", name: str = "it-7d9f", ago: int = 120, last: int = 5
+) -> dict[str, Any]:
     def stamp(seconds: int) -> str:
         return (NOW - timedelta(seconds=seconds)).isoformat().replace("+00:00", "Z")
 
@@ -172,7 +200,9 @@ def event(message: str, kind: str = "ReplicaSet", name: str = "it-7d9f", ago: in
     return {"reason": "FailedCreate", "message": message, "involvedObject": source, **times}
 
 
-@pytest.mark.parametrize("message", ["pods is forbidden: exceeded quota: namespace", 'violates PodSecurity "restricted"'])
+@pytest.mark.parametrize(
+    "message", ["pods is forbidden: exceeded quota: namespace", 'violates PodSecurity "restricted"']
+)
 def test_refused_pods_are_final_after_a_grace(message: str) -> None:
     assert judged(events=[event(message)]).state is FAILED
     assert judged(events=[event(message, ago=10)]).state is PROGRESSING
