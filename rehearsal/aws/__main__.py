@@ -35,6 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     from werkzeug.serving import make_server
 
     from rehearsal.aws.clock import Clock
+    from rehearsal.aws.persistence import StateError
     from rehearsal.aws.server import Cloud
 
     class QuietHandler(MotoRequestHandler):  # type: ignore[misc]
@@ -42,7 +43,11 @@ def main(arguments: list[str] | None = None) -> int:
             """Say nothing: a rehearsal makes thousands of requests."""
 
     cloud = Cloud(Clock(options.speed), options.kubernetes_admin)
-    cloud.start()
+    try:
+        cloud.start(options.state)
+    except StateError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     server = make_server(HOST, port, cloud, threaded=True, request_handler=QuietHandler, fd=listener.fileno())
     server.daemon_threads = True
 

@@ -43,7 +43,13 @@ class Scheduler:
         self._sequence = itertools.count()
         self._changed = threading.Condition()
         self._stopped = False
+        self._running: Job | None = None
         self._thread: threading.Thread | None = None
+        self._after_job: Callable[[], None] = lambda: None
+
+    def watch(self, after_job: Callable[[], None]) -> None:
+        """Call ``after_job`` whenever a job has run."""
+        self._after_job = after_job
 
     def register(self, name: str, function: JobFunction) -> None:
         """Say which function runs the jobs called ``name``."""
@@ -78,7 +84,8 @@ class Scheduler:
     def snapshot(self) -> list[tuple[float, str, tuple[str, ...]]]:
         """The jobs as data."""
         with self._changed:
-            return [(job.due, job.name, job.arguments) for job in self._jobs]
+            jobs = [*self._jobs, *([self._running] if self._running else [])]
+            return [(job.due, job.name, job.arguments) for job in jobs]
 
     def restore(self, jobs: list[tuple[float, str, tuple[str, ...]]]) -> None:
         """Continue with the jobs of a snapshot; what fell due meanwhile runs at once."""
@@ -93,17 +100,20 @@ class Scheduler:
             if job is None:
                 return
             again = self._attempt(job)
-            if again is not None:
-                with self._changed:
+            with self._changed:
+                self._running = None
+                if again is not None:
                     job.due = time.time() + again
                     heapq.heappush(self._jobs, job)
+            self._after_job()
 
     def _next(self) -> Job | None:
         with self._changed:
             while not self._stopped:
                 wait = self._jobs[0].due - time.time() if self._jobs else None
                 if wait is not None and wait <= 0:
-                    return heapq.heappop(self._jobs)
+                    self._running = heapq.heappop(self._jobs)
+                    return self._running
                 self._changed.wait(wait)
             return None
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 import io
 import json
 import logging
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from moto.core import DEFAULT_ACCOUNT_ID
@@ -16,15 +16,16 @@ from moto.moto_api._internal.models import MotoAPIBackend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.wrappers import Response
 
-from rehearsal.aws import moto_fixes, presigned
+from rehearsal.aws import cloudformation, moto_fixes, persistence, presigned
 from rehearsal.aws.clock import Clock
 from rehearsal.aws.eks import service as eks_service
 from rehearsal.aws.eks.kubernetes import KubernetesAdmin, KubernetesUnavailableError
 from rehearsal.aws.eks.state import Eks
 from rehearsal.aws.identify import caller, identify
+from rehearsal.aws.persistence import Saver
 from rehearsal.aws.protocol import ModelledService
 from rehearsal.aws.scheduler import Scheduler
-from rehearsal.aws.statistics import Statistics
+from rehearsal.aws.statistics import Statistics, is_mutating
 
 _LOG = logging.getLogger(__name__)
 # These must answer while another request waits for them: tokens are verified while a cluster is being made,
@@ -49,17 +50,29 @@ class Cloud:
         self.scheduler = Scheduler()
         self.eks = Eks(clock, self.scheduler, KubernetesAdmin(kubernetes_admin), self.lock)
         self.services: dict[str, ModelledService] = {"eks": eks_service.service(self.eks)}
-        self._moto = DomainDispatcherApplication(create_backend_app)
         moto_fixes.install()
-        _install_cloudformation()
+        cloudformation.install(clock.speed)
+        self._moto = DomainDispatcherApplication(create_backend_app)
+        self._saver: Saver | None = None
+        self.scheduler.watch(self._changed)
 
-    def start(self) -> None:
-        """Begin with later work."""
+    def start(self, state: Path | None = None) -> None:
+        """Begin with later work, where a saved state left off.
+
+        :param state: folder in which state survives; None keeps it in memory.
+        :raises StateError: when the saved state cannot be read.
+        """
+        if state is not None:
+            self._saver = Saver(state, self.lock, self._content)
+            self._restore(persistence.load(state))
+            self._saver.start()
         self.scheduler.start()
 
     def stop(self) -> None:
-        """End later work."""
+        """End later work and save."""
         self.scheduler.stop()
+        if self._saver is not None:
+            self._saver.stop()
 
     def reset(self) -> None:
         """Forget everything, on the Kubernetes side too."""
@@ -69,6 +82,7 @@ class Cloud:
             self.eks.clusters.clear()
             MotoAPIBackend("global", DEFAULT_ACCOUNT_ID).reset()
             self.statistics.clear()
+            self._changed()
         for cluster_id in gone:
             try:
                 self.eks.kubernetes.delete_cluster(cluster_id)
@@ -83,6 +97,8 @@ class Cloud:
         request = Request(environ)
         identified = identify(request)
         self.statistics.count(identified.service, identified.operation)
+        if is_mutating(identified.service, identified.operation):
+            self._changed()
         _buffer_body(environ)
         expired = presigned.prepare(environ, request, identified.service)
         if expired is not None:
@@ -95,6 +111,21 @@ class Cloud:
                 return self._moto(environ, start_response)
             answer = ours.answer(Request(environ), identified.region, caller(identified))
             return answer(environ, start_response)
+
+    def _changed(self) -> None:
+        if self._saver is not None:
+            self._saver.touch()
+
+    def _content(self) -> dict[str, Any]:
+        return {"clusters": self.eks.clusters, "jobs": self.scheduler.snapshot()}
+
+    def _restore(self, content: dict[str, Any] | None) -> None:
+        if content is None:
+            return
+        self.eks.clusters = content["clusters"]
+        self.scheduler.restore(content["jobs"])
+        for cluster in self.eks.clusters.values():
+            self.scheduler.after(0, "revive-cluster", cluster.region, cluster.name)
 
     def _own(self, environ: Environ) -> Response:
         request = Request(environ)
@@ -127,7 +158,3 @@ def _buffer_body(environ: Environ) -> None:
 
 def _json(body: dict[str, Any], status: int = 200) -> Response:
     return Response(json.dumps(body), status, mimetype="application/json")
-
-
-def _install_cloudformation() -> None:
-    importlib.import_module("rehearsal.aws.cloudformation").install()

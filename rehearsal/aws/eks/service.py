@@ -19,6 +19,7 @@ from rehearsal.aws.eks import (
     nodegroups,
     nodes,
     pod_identities,
+    revival,
     tags,
     updates,
     versions,
@@ -47,6 +48,7 @@ _MODULES = [
 _JOBS: dict[str, Callable[..., float | None]] = {
     "activate-cluster": clusters.activate,
     "remove-cluster": clusters.remove,
+    "revive-cluster": revival.revive,
     "finish-cluster-update": cluster_updates.finish_update,
     "publish-access": access.send,
     "launch-nodegroup": nodegroups.launch,
