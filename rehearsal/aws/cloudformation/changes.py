@@ -26,7 +26,9 @@ def order(template: Template) -> list[str]:
     :raises ValidationError: when they need each other in a circle.
     """
     try:
-        return list(TopologicalSorter({name: template.needs(name) for name in sorted(template.resources)}).static_order())
+        return list(
+            TopologicalSorter({name: template.needs(name) for name in sorted(template.resources)}).static_order()
+        )
     except CycleError as error:
         circle = ", ".join(error.args[1])
         raise ValidationError(f"Circular dependency between resources: [{circle}]") from error
@@ -101,7 +103,10 @@ class _Preview:
             self._unknown.add(name)
             return _change("Add", name, declared["Type"], None)
         if resource.type != declared["Type"]:
-            raise ValidationError(f"Update of resource type is not permitted. The new template modifies resource type of the following resources: [{name}]")  # fmt: skip
+            raise ValidationError(
+                "Update of resource type is not permitted. The new template modifies resource type of the following "
+                f"resources: [{name}]"
+            )
         wanted = properties_of(self._template, self, name, self._tags)
         changed = changed_properties(resource.properties, wanted)
         scopes = self._scopes(resource, declared, changed)
@@ -126,7 +131,9 @@ class _Preview:
         found += ["Tags"] if tags in changed else []
         found += ["Metadata"] if before.get("Metadata") != declared.get("Metadata") else []
         found += ["DeletionPolicy"] if resource.deletion_policy != declared.get("DeletionPolicy", "Delete") else []
-        found += ["UpdateReplacePolicy"] if resource.replace_policy != declared.get("UpdateReplacePolicy", "Delete") else []
+        found += (
+            ["UpdateReplacePolicy"] if resource.replace_policy != declared.get("UpdateReplacePolicy", "Delete") else []
+        )
         return found
 
     def _details(self, resource: Resource, wanted: Mapping[str, Any], changed: set[str]) -> Iterator[dict[str, Any]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -268,8 +268,9 @@ def _fail(stack: Stack, operation: Operation) -> None:
     elif operation.kind == "UPDATE" and operation.previous is not None:
         _roll_update_back(stack, operation, f"The following resource(s) failed to update: [{names}]. ")
     else:
-        stack.record(operation.moment, f"{operation.kind}_FAILED", f"The following resource(s) failed: [{names}]. ")
-        stack.operation = None
+        reason = f"The following resource(s) failed to update: [{names}]. "
+        stack.record(operation.moment, f"{operation.kind}_FAILED", reason)
+        stack.before, stack.operation = operation.previous, None
 
 
 def _roll_creation_back(stack: Stack, operation: Operation, reason: str) -> None:
@@ -288,13 +289,24 @@ def _roll_update_back(stack: Stack, operation: Operation, reason: str) -> None:
     before = operation.previous
     if before is None:
         raise RuntimeError(f"stack {stack.name}: an update keeps the stack as it was; this one did not")
-    stack.record(operation.moment, "UPDATE_ROLLBACK_IN_PROGRESS", reason)
     stack.body, stack.parameters, stack.tags = before.body, before.parameters, before.tags
     stack.description, stack.outputs = before.description, before.outputs
-    back = Operation("UPDATE_ROLLBACK", operation.moment, operation.speed)
+    start_rollback(stack, before, operation.moment, operation.speed, reason)
+
+
+def start_rollback(
+    stack: Stack, before: Stack, moment: float, speed: float, reason: str, skip: Collection[str] = ()
+) -> None:
+    """Begin to bring ``stack`` back to what it was ``before`` a failed update.
+
+    :param skip: logical ids to leave as they are.
+    """
+    stack.record(moment, "UPDATE_ROLLBACK_IN_PROGRESS", reason)
+    back = Operation("UPDATE_ROLLBACK", moment, speed, previous=before)
     back.steps = {
-        name: Step("restore", name, resource.needs & before.resources.keys(), resource)
+        name: Step("restore", name, resource.needs & before.resources.keys() - set(skip), resource)
         for name, resource in before.resources.items()
+        if name not in skip
     }
     for name in [name for name in stack.resources if name not in before.resources]:
         added = stack.resources.pop(name)
@@ -306,7 +318,7 @@ def _roll_update_back(stack: Stack, operation: Operation, reason: str) -> None:
 def _finish(stack: Stack, operation: Operation) -> None:
     """All steps are done: the operation's last status, or the clean-up before it."""
     moment = operation.moment
-    stack.operation = None
+    stack.operation, stack.before = None, None
     if operation.kind == "CREATE":
         stack.outputs = outputs_of(_template(stack), stack)
         stack.record(moment, "CREATE_COMPLETE")

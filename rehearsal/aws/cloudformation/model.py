@@ -108,7 +108,11 @@ class ChangeSet:
 
 @dataclass
 class Stack:
-    """One stack."""
+    """One stack.
+
+    :param on_failure: what follows a failed creation: ``ROLLBACK``, ``DELETE`` or ``DO_NOTHING``.
+    :param before: what a failed rollback was on its way back to.
+    """
 
     id: str
     name: str
@@ -135,6 +139,7 @@ class Stack:
     operation: Operation | None = None
     drift: dict[str, Any] = field(default_factory=dict)
     token: str | None = None
+    before: Stack | None = None
 
     @property
     def stack_id(self) -> str:

@@ -77,6 +77,12 @@ class Response(CloudFormationResponse):  # type: ignore[misc]  # moto ships no t
         return EmptyResult()
 
     @_operation
+    def continue_update_rollback(self) -> ActionResult:
+        """ContinueUpdateRollback."""
+        self.stacks.continue_rollback(self.asked["StackName"], set(self.asked.get("ResourcesToSkip", [])))
+        return EmptyResult()
+
+    @_operation
     def describe_stacks(self) -> ActionResult:
         """DescribeStacks."""
         name = self.asked.get("StackName")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 import uuid
@@ -24,13 +25,12 @@ from rehearsal.aws.cloudformation.model import ChangeSet, Stack
 from rehearsal.aws.cloudformation.scope import template_of
 from rehearsal.aws.cloudformation.template import Template
 
-NO_CHANGES = (
-    "The submitted information didn't contain changes. Submit different information to create a change set."
-)
+NO_CHANGES = "The submitted information didn't contain changes. Submit different information to create a change set."
 LOCK = threading.RLock()
 _UPDATABLE = {
     "CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE", "IMPORT_ROLLBACK_COMPLETE",
 }  # fmt: skip
+_STACK_NAME = re.compile(r"[a-zA-Z][-a-zA-Z0-9]{0,127}")
 _NAMED_IAM = {"RoleName", "PolicyName", "ManagedPolicyName", "GroupName", "UserName", "InstanceProfileName"}
 
 
@@ -116,9 +116,7 @@ class Stacks:
         if stack is None or not stack.exists or stack.status == "DELETE_IN_PROGRESS":
             return
         if stack.protected:
-            raise ValidationError(
-                f"Stack [{stack.name}] cannot be deleted while TerminationProtection is enabled"
-            )
+            raise ValidationError(f"Stack [{stack.name}] cannot be deleted while TerminationProtection is enabled")
         if stack.operation is not None and stack.operation.kind not in ("CREATE", "ROLLBACK"):
             raise ValidationError(f"Stack [{stack.id}] cannot be deleted while in status {stack.status}")
         if retain and stack.status != "DELETE_FAILED":
@@ -127,6 +125,16 @@ class Stacks:
                 "in the DELETE_FAILED state."
             )
         engine.start_delete(stack, time.time(), self._speed, retain)
+
+    def continue_rollback(self, name_or_id: str, skip: set[str]) -> None:
+        """Try a failed rollback again, without the resources in ``skip``."""
+        stack = self.get(name_or_id)
+        if stack.status != "UPDATE_ROLLBACK_FAILED" or stack.before is None:
+            raise ValidationError(
+                f"Stack:{stack.id} is in {stack.status} state and can not continue a rollback; that takes "
+                "UPDATE_ROLLBACK_FAILED"
+            )
+        engine.start_rollback(stack, stack.before, time.time(), self._speed, "User Initiated", skip)
 
     def create_change_set(self, request: Mapping[str, Any], body: str | None) -> tuple[ChangeSet, Stack]:
         """Propose to create or update a stack."""
@@ -192,6 +200,11 @@ class Stacks:
 
     def _new(self, request: Mapping[str, Any], status: str) -> Stack:
         name, partition = request["StackName"], get_partition(self.region)
+        if not _STACK_NAME.fullmatch(name):
+            raise ValidationError(
+                f"1 validation error detected: Value '{name}' at 'stackName' failed to satisfy constraint: Member must "
+                "satisfy regular expression pattern: [a-zA-Z][-a-zA-Z0-9]*, and have at most 128 characters"
+            )
         stack_id = f"arn:{partition}:cloudformation:{self.region}:{self.account}:stack/{name}/{uuid.uuid4()}"
         return Stack(stack_id, name, self.region, self.account, time.time(), status, role_arn=request.get("RoleARN"))
 
@@ -231,9 +244,7 @@ class Stacks:
             proposed.tags = dict(stack.tags)
         return proposed
 
-    def _change_set(
-        self, stack: Stack, request: Mapping[str, Any], body: str, parameters: dict[str, str]
-    ) -> ChangeSet:
+    def _change_set(self, stack: Stack, request: Mapping[str, Any], body: str, parameters: dict[str, str]) -> ChangeSet:
         name = request.get("ChangeSetName", "direct-update")
         partition = get_partition(self.region)
         arn = f"arn:{partition}:cloudformation:{self.region}:{self.account}:changeSet/{name}/{uuid.uuid4()}"

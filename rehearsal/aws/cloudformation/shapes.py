@@ -109,12 +109,20 @@ def change_set_summary(owner: Stack, found: ChangeSet) -> dict[str, Any]:
         StackName=owner.name,
         ChangeSetId=found.id,
         ChangeSetName=found.name,
-        ExecutionStatus=found.execution_status,
+        ExecutionStatus=_execution_status(owner, found),
         Status=found.status,
         StatusReason=found.reason,
         CreationTime=at(found.created),
         Description=found.description,
     )
+
+
+def _execution_status(owner: Stack, found: ChangeSet) -> str:
+    if found.execution_status != "EXECUTE_COMPLETE":
+        return found.execution_status
+    if owner.operation is not None:
+        return "EXECUTE_IN_PROGRESS"
+    return "EXECUTE_FAILED" if "ROLLBACK" in owner.status or "FAILED" in owner.status else "EXECUTE_COMPLETE"
 
 
 def change_set(owner: Stack, found: ChangeSet) -> dict[str, Any]:

@@ -23,8 +23,8 @@ _LIST_TYPES = ("CommaDelimitedList", "List<")
 _MAX_BODY_BYTES = 51_200
 
 
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """Safe YAML, by libyaml where there is one, plus CloudFormation's short tags."""
+class _Loader(yaml.CSafeLoader):
+    """Safe YAML, read by libyaml, plus CloudFormation's short tags."""
 
 
 def _construct_tag(loader: _Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
@@ -33,7 +33,7 @@ def _construct_tag(loader: _Loader, suffix: str, node: yaml.Node) -> dict[str, A
     elif isinstance(node, yaml.SequenceNode):
         value = loader.construct_sequence(node, deep=True)
     else:
-        value = loader.construct_scalar(node)  # type: ignore[arg-type]  # nothing else is left
+        value = loader.construct_scalar(node)
     return {suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}": value}
 
 

@@ -55,15 +55,13 @@ class Context:
         """
         client = local.client(service, self.region)
         shape = client.meta.service_model.operation_model(operation).input_shape
-        converted = {
-            name: _convert(shape.members[name], value) for name, value in params.items() if value is not None
-        }
+        converted = {name: _convert(shape.members[name], value) for name, value in params.items() if value is not None}
         answer: dict[str, Any] = getattr(client, xform_name(operation))(**converted)
         return answer
 
     def generated_name(self, limit: int = 64) -> str:
         """A name for a resource that the template does not name: stack, logical id and a random end."""
-        end = mock_random.get_random_string(length=12, include_digits=True).upper()
+        end = str(mock_random.get_random_string(length=12, include_digits=True)).upper()
         return f"{self.stack_name}-{self.logical_id}"[: limit - 13] + "-" + end
 
     def tags(self, properties: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -130,7 +128,9 @@ def is_gone(error: ClientError, codes: Iterable[str]) -> bool:
     return error.response["Error"]["Code"] in set(codes)
 
 
-def tag_changes(old: Iterable[Mapping[str, Any]], new: Iterable[Mapping[str, Any]]) -> tuple[list[dict[str, str]], list[str]]:
+def tag_changes(
+    old: Iterable[Mapping[str, Any]], new: Iterable[Mapping[str, Any]]
+) -> tuple[list[dict[str, str]], list[str]]:
     """Tags to set and keys to remove."""
     before = {tag["Key"]: as_text(tag["Value"]) for tag in old}
     after = {tag["Key"]: as_text(tag["Value"]) for tag in new}

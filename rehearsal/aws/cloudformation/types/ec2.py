@@ -1,4 +1,7 @@
-"""EC2 types that are one call to make, one to delete and tags in between."""
+"""EC2 types that are one call to make, one to delete and tags in between.
+
+What is in use is refused by EC2 itself (:mod:`rehearsal.aws.moto_fixes.dependencies`), not here.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from rehearsal.aws.cloudformation.errors import ResourceFailed
 from rehearsal.aws.cloudformation.types.base import Context, Made, is_gone, tag_changes
 
 
@@ -32,7 +36,9 @@ class Ec2Resource:
     def create(self, context: Context, properties: Mapping[str, Any]) -> Made:
         """Make it with its tags, then set what takes a further call."""
         params = {self.template_to_api.get(name, name): properties.get(name) for name in self.create_only}
-        answer = context.call("ec2", self.create_operation, **params, TagSpecifications=self.tag_specification(context, properties))
+        answer = context.call(
+            "ec2", self.create_operation, **params, TagSpecifications=self.tag_specification(context, properties)
+        )
         physical_id = str(self.created_id(answer))
         try:
             self.configure(context, physical_id, {}, properties)
@@ -109,36 +115,6 @@ class Ec2Resource:
         return {}
 
 
-def refuse_if_in_use(context: Context, what: str, filter_name: str, value: str) -> None:
-    """Refuse to delete what a network interface still uses, as EC2 does and moto does not.
-
-    :raises ClientError: ``DependencyViolation``.
-    """
-    filters = [{"Name": filter_name, "Values": [value]}]
-    if context.call("ec2", "DescribeNetworkInterfaces", Filters=filters)["NetworkInterfaces"]:
-        raise violation(f"The {what} '{value}' has dependencies and cannot be deleted.")
-
-
-def remove_interface(context: Context, interface: str) -> None:
-    """Delete the network interface of a service that is gone; nothing happens when it went along."""
-    try:
-        found = context.call("ec2", "DescribeNetworkInterfaces", NetworkInterfaceIds=[interface])["NetworkInterfaces"]
-    except ClientError as error:
-        if is_gone(error, ("InvalidNetworkInterfaceID.NotFound",)):
-            return
-        raise
-    if found:
-        context.call("ec2", "DeleteNetworkInterface", NetworkInterfaceId=interface)
-
-
-def violation(message: str) -> ClientError:
-    """EC2's ``DependencyViolation``."""
-    return ClientError(
-        {"Error": {"Code": "DependencyViolation", "Message": message}, "ResponseMetadata": {"HTTPStatusCode": 400}},
-        "Delete",
-    )
-
-
 class Vpc(Ec2Resource):
     """``AWS::EC2::VPC``."""
 
@@ -166,15 +142,6 @@ class Vpc(Ec2Resource):
             "DefaultNetworkAcl": next((acl["NetworkAclId"] for acl in acls if acl["IsDefault"]), None),
         }
 
-    def delete(self, context: Context, physical_id: str, properties: Mapping[str, Any]) -> None:
-        """Refused while subnets, interfaces or security groups other than the default remain."""
-        own = [{"Name": "vpc-id", "Values": [physical_id]}]
-        groups = context.call("ec2", "DescribeSecurityGroups", Filters=own)["SecurityGroups"]
-        if any(group["GroupName"] != "default" for group in groups):
-            raise violation(f"The vpc '{physical_id}' has dependencies and cannot be deleted.")
-        refuse_if_in_use(context, "vpc", "vpc-id", physical_id)
-        super().delete(context, physical_id, properties)
-
     def actual(self, context: Context, found: Mapping[str, Any]) -> Mapping[str, Any]:
         """Its range."""
         return {"CidrBlock": found["CidrBlock"]}
@@ -199,11 +166,6 @@ class Subnet(Ec2Resource):
         found = self.describe(context, api_id) or {}
         return {"SubnetId": api_id, "AvailabilityZone": found.get("AvailabilityZone"), "VpcId": found.get("VpcId")}
 
-    def delete(self, context: Context, physical_id: str, properties: Mapping[str, Any]) -> None:
-        """Refused while it holds a network interface."""
-        refuse_if_in_use(context, "subnet", "subnet-id", physical_id)
-        super().delete(context, physical_id, properties)
-
     def actual(self, context: Context, found: Mapping[str, Any]) -> Mapping[str, Any]:
         """Range, zone and public addresses."""
         return {name: found[name] for name in ("AvailabilityZone", "CidrBlock", "MapPublicIpOnLaunch")}
@@ -222,7 +184,11 @@ class RouteTable(Ec2Resource):
     """``AWS::EC2::RouteTable``."""
 
     key, plural, id_member, id_list = "RouteTable", "RouteTables", "RouteTableId", "RouteTableIds"
-    create_operation, describe_operation, delete_operation = "CreateRouteTable", "DescribeRouteTables", "DeleteRouteTable"
+    create_operation, describe_operation, delete_operation = (
+        "CreateRouteTable",
+        "DescribeRouteTables",
+        "DeleteRouteTable",
+    )
     tag_type, gone, create_only = "route-table", ("InvalidRouteTableID.NotFound",), ("VpcId",)
 
 
@@ -263,16 +229,13 @@ class NatGateway(Ec2Resource):
     """``AWS::EC2::NatGateway``."""
 
     key, plural, id_member, id_list = "NatGateway", "NatGateways", "NatGatewayId", "NatGatewayIds"
-    create_operation, describe_operation, delete_operation = "CreateNatGateway", "DescribeNatGateways", "DeleteNatGateway"
+    create_operation, describe_operation, delete_operation = (
+        "CreateNatGateway",
+        "DescribeNatGateways",
+        "DeleteNatGateway",
+    )
     tag_type, gone = "natgateway", ("NatGatewayNotFound", "InvalidNatGatewayID.NotFound")
     create_only = ("SubnetId", "AllocationId", "ConnectivityType")
-
-    def delete(self, context: Context, physical_id: str, properties: Mapping[str, Any]) -> None:
-        """Delete it and its interface, which moto would leave in the subnet."""
-        found = self.describe(context, physical_id)
-        super().delete(context, physical_id, properties)
-        for address in (found or {}).get("NatGatewayAddresses", []):
-            remove_interface(context, address["NetworkInterfaceId"])
 
     def describe(self, context: Context, api_id: str) -> dict[str, Any] | None:
         """Not one that is deleted, which EC2 shows for another hour."""
@@ -299,7 +262,7 @@ class FlowLog(Ec2Resource):
     def created_id(self, answer: Mapping[str, Any]) -> Any:
         """The first, or why there is none."""
         if answer.get("Unsuccessful"):
-            raise violation(answer["Unsuccessful"][0]["Error"]["Message"])
+            raise ResourceFailed(answer["Unsuccessful"][0]["Error"]["Message"])
         return answer["FlowLogIds"][0]
 
     def delete(self, context: Context, physical_id: str, properties: Mapping[str, Any]) -> None:

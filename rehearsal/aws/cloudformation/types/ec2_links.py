@@ -8,9 +8,16 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from rehearsal.aws.cloudformation.types.base import Context, Made, as_document, is_gone
-from rehearsal.aws.cloudformation.types.ec2 import Ec2Resource, remove_interface, violation
+from rehearsal.aws.cloudformation.types.ec2 import Ec2Resource
 
-_ROUTE_TARGETS = ("GatewayId", "NatGatewayId", "NetworkInterfaceId", "TransitGatewayId", "VpcPeeringConnectionId", "VpcEndpointId")
+_ROUTE_TARGETS = (
+    "GatewayId",
+    "NatGatewayId",
+    "NetworkInterfaceId",
+    "TransitGatewayId",
+    "VpcPeeringConnectionId",
+    "VpcEndpointId",
+)
 
 
 class GatewayAttachment:
@@ -28,19 +35,14 @@ class GatewayAttachment:
         return self.create(context, new)
 
     def delete(self, context: Context, physical_id: str, properties: Mapping[str, Any]) -> None:
-        """Refused while something in the VPC has a public address, as EC2 does and moto does not."""
+        """Detach."""
         gateway, vpc = properties["InternetGatewayId"], properties["VpcId"]
-        filters = [{"Name": "vpc-id", "Values": [vpc]}]
-        interfaces = context.call("ec2", "DescribeNetworkInterfaces", Filters=filters)["NetworkInterfaces"]
-        if any((interface.get("Association") or {}).get("PublicIp") for interface in interfaces):
-            raise violation(
-                f"Network {vpc} has some mapped public address(es). Please unmap those public address(es) "
-                "before detaching the gateway."
-            )
         try:
             context.call("ec2", "DetachInternetGateway", InternetGatewayId=gateway, VpcId=vpc)
         except ClientError as error:
-            if not is_gone(error, ("Gateway.NotAttached", "InvalidInternetGatewayID.NotFound", "InvalidVpcID.NotFound")):
+            if not is_gone(
+                error, ("Gateway.NotAttached", "InvalidInternetGatewayID.NotFound", "InvalidVpcID.NotFound")
+            ):
                 raise
 
     def read(self, context: Context, physical_id: str, properties: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -157,7 +159,8 @@ class VpcEndpoint(Ec2Resource):
             return
         context.call("ec2", "DeleteVpcEndpoints", VpcEndpointIds=[physical_id])
         for interface in found.get("NetworkInterfaceIds", []):
-            remove_interface(context, interface)
+            if _existing(context, "DescribeNetworkInterfaces", "NetworkInterfaces", NetworkInterfaceIds=[interface]):
+                context.call("ec2", "DeleteNetworkInterface", NetworkInterfaceId=interface)
 
     def describe(self, context: Context, api_id: str) -> dict[str, Any] | None:
         """Not one that is deleted."""

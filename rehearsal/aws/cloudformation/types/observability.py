@@ -81,7 +81,9 @@ class Trail:
     def create(self, context: Context, properties: Mapping[str, Any]) -> Made:
         """The trail, what it selects, and its start."""
         name = str(properties.get("TrailName") or context.generated_name(128))
-        context.call("cloudtrail", "CreateTrail", Name=name, **self._params(properties), TagsList=context.tags(properties))
+        context.call(
+            "cloudtrail", "CreateTrail", Name=name, **self._params(properties), TagsList=context.tags(properties)
+        )
         return self._configured(context, name, properties)
 
     def update(self, context: Context, physical_id: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Made:
@@ -142,6 +144,7 @@ class Budget:
             AccountId=context.account,
             Budget={**properties["Budget"], "BudgetName": name},
             NotificationsWithSubscribers=properties.get("NotificationsWithSubscribers"),
+            ResourceTags=context.tags(properties) or None,
         )  # fmt: skip
         return Made(name, {"Id": name})
 

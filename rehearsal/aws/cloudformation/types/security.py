@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from rehearsal.aws.cloudformation.types.base import Context, Made, as_document, is_gone, tag_changes
 
 _NO_ROLE = ("NoSuchEntity",)
+_ROLE_MEMBERS = ("Path", "Description", "MaxSessionDuration", "PermissionsBoundary")
 _NO_KEY = ("NotFoundException",)
 
 
@@ -26,7 +27,7 @@ class Role:
             RoleName=name,
             AssumeRolePolicyDocument=as_document(properties["AssumeRolePolicyDocument"]),
             Tags=context.tags(properties) or None,
-            **{key: properties.get(key) for key in ("Path", "Description", "MaxSessionDuration", "PermissionsBoundary")},
+            **{name: properties.get(name) for name in _ROLE_MEMBERS},
         )  # fmt: skip
         try:
             self._set_policies(context, name, {}, properties)
@@ -79,7 +80,9 @@ class Role:
         return {
             "AssumeRolePolicyDocument": _parsed(role["AssumeRolePolicyDocument"]),
             "ManagedPolicyArns": sorted(policy["PolicyArn"] for policy in attached),
-            "Policies": [{"PolicyName": p["PolicyName"], "PolicyDocument": _parsed(p["PolicyDocument"])} for p in inline],
+            "Policies": [
+                {"PolicyName": p["PolicyName"], "PolicyDocument": _parsed(p["PolicyDocument"])} for p in inline
+            ],
             "Tags": role.get("Tags", []),
         }
 
@@ -91,7 +94,9 @@ class Role:
             self._unless_gone(context, "DetachRolePolicy", RoleName=name, PolicyArn=arn)
         for policy in new.get("Policies", []):
             document = as_document(policy["PolicyDocument"])
-            context.call("iam", "PutRolePolicy", RoleName=name, PolicyName=policy["PolicyName"], PolicyDocument=document)
+            context.call(
+                "iam", "PutRolePolicy", RoleName=name, PolicyName=policy["PolicyName"], PolicyDocument=document
+            )
         kept = {policy["PolicyName"] for policy in new.get("Policies", [])}
         for policy in old.get("Policies", []):
             if policy["PolicyName"] not in kept:
