@@ -82,7 +82,8 @@ def differs(live: LiveStack, wanted: WantedStack) -> bool:
 def changed_parameters(live: LiveStack, wanted: WantedStack) -> list[str]:
     """Names of parameters whose value would change; dropped ones do not count."""
     values = {**templates.defaults(wanted.template), **wanted.parameters}
-    return sorted(name for name, value in values.items() if live.parameters.get(name) != value)
+    present = {**(templates.defaults(live.template) if live.template else {}), **live.parameters}
+    return sorted(name for name, value in values.items() if present.get(name) != value)
 
 
 def planned_changes(live: LiveStack | None, wanted: WantedStack) -> list[Change]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
@@ -45,6 +47,20 @@ class AwsHook(RetriesMixin, AwsBaseHook):
 
     def __init__(self, service: str, region: str) -> None:
         super().__init__(aws_conn_id=CONNECTION_ID, client_type=service, region_name=region)
+
+
+# Building a client costs up to a second; credentials of a connection may change under a long-lived process.
+CLIENT_LIFETIME_SECONDS = 900
+
+
+def client(service: str, region: str) -> Any:
+    """Client of a service in a region, shared within the process for a quarter of an hour; safe for threads."""
+    return _client(service, region, int(time.monotonic() // CLIENT_LIFETIME_SECONDS))
+
+
+@lru_cache(maxsize=32)
+def _client(service: str, region: str, period: int) -> Any:
+    return AwsHook(service, region).conn
 
 
 def code_of(error: BaseException | None) -> str:

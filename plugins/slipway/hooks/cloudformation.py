@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 from botocore.exceptions import ClientError
 
-from slipway.hooks.aws import AwsHook, code_of, message_of, pairs_of, tags_of
+from slipway.hooks.aws import client, code_of, message_of, pairs_of, tags_of
 from slipway.model.platform import Platform, Stack
 from slipway.model.stack import ChangeSet, LiveStack, WantedStack, from_response
 
@@ -34,7 +34,7 @@ class CloudFormationHook:
     """Stacks of one region."""
 
     def __init__(self, region: str) -> None:
-        self.client: Any = AwsHook("cloudformation", region).conn
+        self.client: Any = client("cloudformation", region)
 
     def find(self, name: str) -> LiveStack | None:
         """Describe a stack with its template; ``None`` when it does not exist."""

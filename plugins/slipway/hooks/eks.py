@@ -7,7 +7,7 @@ from typing import Any
 from airflow.providers.amazon.aws.hooks.eks import EksHook as ProviderEksHook
 from botocore.exceptions import ClientError
 
-from slipway.hooks.aws import CONNECTION_ID, AwsHook, RetriesMixin, code_of
+from slipway.hooks.aws import CONNECTION_ID, RetriesMixin, client, code_of
 
 NOT_FOUND = "ResourceNotFoundException"
 IN_USE = "ResourceInUseException"
@@ -28,8 +28,10 @@ class EksHook(RetriesMixin, ProviderEksHook):
 
     @classmethod
     def of(cls, region: str) -> EksHook:
-        """Hook for a region over the project's connection."""
-        return cls(aws_conn_id=CONNECTION_ID, region_name=region)
+        """Hook for a region over the project's connection and its shared client."""
+        hook = cls(aws_conn_id=CONNECTION_ID, region_name=region)
+        hook.conn = client("eks", region)
+        return hook
 
     def find_cluster(self, name: str) -> dict[str, Any] | None:
         """Describe a cluster; ``None`` when EKS has none of this name."""
@@ -120,13 +122,13 @@ def caller_arn(region: str) -> str:
 
     An access entry takes no session, and compares paths.
     """
-    arn = str(AwsHook("sts", region).conn.get_caller_identity()["Arn"])
+    arn = str(client("sts", region).get_caller_identity()["Arn"])
     head, assumed, rest = arn.partition(":assumed-role/")
     if not assumed:
         return arn
     role = rest.split("/", 1)[0]
     try:
-        return str(AwsHook("iam", region).conn.get_role(RoleName=role)["Role"]["Arn"])
+        return str(client("iam", region).get_role(RoleName=role)["Role"]["Arn"])
     except ClientError as error:
         # Not allowed to look: right for roles without a path, which are most.
         if code_of(error) not in {"AccessDenied", "AccessDeniedException"}:

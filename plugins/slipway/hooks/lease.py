@@ -18,7 +18,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from slipway.decisions.leases import decide
-from slipway.hooks.aws import AwsHook, code_of
+from slipway.hooks.aws import client, code_of
 from slipway.model.errors import LeaseLostError, Problem, RefusedError
 from slipway.model.lease import LEASE_KEY, LEASE_TTL, Lease
 from slipway.model.platform import Platform
@@ -33,7 +33,7 @@ class LeaseHook:
 
     def __init__(self, platform: Platform) -> None:
         self.platform = platform
-        self.s3: Any = AwsHook("s3", platform.region).conn
+        self.s3: Any = client("s3", platform.region)
 
     @property
     def url(self) -> str:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from slipway.decisions.parameters import ZONES_WITHOUT_EKS
-from slipway.hooks.aws import AwsHook
+from slipway.hooks.aws import client
 
 
 class NetworkHook:
     """The network side of EC2 in one region."""
 
     def __init__(self, region: str) -> None:
-        self.client: Any = AwsHook("ec2", region).conn
+        self.client: Any = client("ec2", region)
 
     def zones_with_eks(self) -> list[str]:
         """Available standard zones in which EKS places control planes, in order."""

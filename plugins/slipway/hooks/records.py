@@ -7,7 +7,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from slipway.hooks.aws import AwsHook, code_of
+from slipway.hooks.aws import client, code_of
 from slipway.model.errors import ConfigurationError, Problem
 from slipway.model.platform import Platform
 
@@ -21,7 +21,7 @@ class RecordsHook:
 
     def __init__(self, platform: Platform) -> None:
         self.bucket = platform.bucket
-        self.s3: Any = AwsHook("s3", platform.region).conn
+        self.s3: Any = client("s3", platform.region)
 
     @staticmethod
     def run_key(run_id: str, *parts: str) -> str:
