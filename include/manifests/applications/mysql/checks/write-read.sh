@@ -17,18 +17,20 @@ host=$MYSQL_HOST
 port=${MYSQL_TCP_PORT:-3306}
 protocol=tcp
 connect-timeout=10
+default-character-set=utf8mb4
 CONFIG
-query() { mysql --defaults-extra-file=/tmp/client.cnf ${TLS_OPTION:---ssl-mode=REQUIRED} --batch --skip-column-names slipway_checks; }
+query() { mysql --defaults-extra-file=/tmp/client.cnf --batch --skip-column-names slipway_checks; }
 cleanup() { echo "DROP TABLE IF EXISTS $table;" | query || echo "could not drop table $table" >&2; }
 
-cipher=$(echo "SHOW SESSION STATUS LIKE 'Ssl_cipher';" | query | awk '{ print $2 }') \
+status=$(echo "SHOW SESSION STATUS LIKE 'Ssl_cipher';" | query) \
   || fail "no connection to $MYSQL_HOST as user checks; look at the pod app.kubernetes.io/name=mysql and at Secret mysql-auth"
+cipher=$(echo "$status" | awk '{ print $2 }')
 [ -n "$cipher" ] || fail "the connection is not encrypted"
 echo "connected over TLS ($cipher)"
 
 trap cleanup EXIT
 {
-  echo "CREATE TABLE $table (number INT PRIMARY KEY, text CHAR(64) NOT NULL) ENGINE=InnoDB;"
+  echo "CREATE TABLE $table (number INT PRIMARY KEY, text CHAR(64) NOT NULL) ENGINE=InnoDB CHARSET=utf8mb4;"
   echo "START TRANSACTION;"
   seq 1 "$ROWS" | awk -v table="$table" '{ printf "INSERT INTO %s VALUES (%d, SHA2(%d, 256));\n", table, $1, $1 }'
   echo "COMMIT;"

@@ -14,7 +14,7 @@ deadline=$(($(date +%s) + ${SETTLE_SECONDS:-60}))
 while :; do
   describe --under-replicated-partitions >/tmp/under || fail "could not ask for under-replicated partitions"
   grep -q 'Partition:' /tmp/under || break
-  [ "$(date +%s)" -lt "$deadline" ] || { cat /tmp/under >&2; fail "$(grep -c 'Partition:' /tmp/under) partitions are under-replicated"; }
+  [ "$(date +%s)" -lt "$deadline" ] || { head -n 20 /tmp/under >&2; fail "$(grep -c 'Partition:' /tmp/under) partitions are under-replicated"; }
   echo "$(grep -c 'Partition:' /tmp/under) partitions catch up"
   sleep 5
 done
