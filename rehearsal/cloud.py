@@ -35,6 +35,7 @@ REGION = "us-east-1"
 _ROOT = Path(__file__).parents[1]
 _START_TIMEOUT = 60.0
 _STOP_TIMEOUT = 10.0
+_CLUSTERS = {"emulated": "rehearsal.kubernetes", "control-plane": "rehearsal.controlplane"}
 
 
 class Cloud:
@@ -46,6 +47,9 @@ class Cloud:
     :param kubernetes_port: port of the first cluster's API server; further clusters take the following ones.
     :param state: folder in which everything survives a restart; None keeps it in memory.
     :param speed: how many times faster than AWS work proceeds; None reads ``REHEARSAL_SPEED`` (60).
+    :param cluster: what is behind EKS: ``emulated``, or ``control-plane`` for Kubernetes' own processes with simulated
+        nodes; None reads ``CLUSTER`` (emulated).
+    :raises CloudError: no such kind of cluster.
     """
 
     def __init__(
@@ -56,6 +60,7 @@ class Cloud:
         admin_port: int | None = None,
         state: Path | None = None,
         speed: float | None = None,
+        cluster: str | None = None,
     ) -> None:
         self.aws_port = _port("REHEARSAL_AWS_PORT", 5555, aws_port)
         self.kubernetes_port = _port("REHEARSAL_KUBERNETES_PORT", 6443, kubernetes_port)
@@ -63,6 +68,10 @@ class Cloud:
         self.state = state
         self.speed = speed if speed is not None else float(os.environ.get("REHEARSAL_SPEED", "60"))
         self._children: dict[str, subprocess.Popen[bytes]] = {}
+        kind = cluster or os.environ.get("CLUSTER") or "emulated"
+        if kind not in _CLUSTERS:
+            raise CloudError(f"CLUSTER={kind} is not known; choose one of {', '.join(_CLUSTERS)}")
+        self._kubernetes = _CLUSTERS[kind]
 
     @property
     def env(self) -> dict[str, str]:
@@ -95,10 +104,10 @@ class Cloud:
         self._spawn("rehearsal.aws", [*aws_options, *self._state("aws"), *common])
         kubernetes_options = ["--admin-port", str(self.admin_port), "--port", str(self.kubernetes_port)]
         kubernetes_options += ["--sts-endpoint", aws]
-        self._spawn("rehearsal.kubernetes", [*kubernetes_options, *self._state("kubernetes"), *common])
+        self._spawn(self._kubernetes, [*kubernetes_options, *self._state("kubernetes"), *common])
         try:
             self._wait_until_ready(
-                {"rehearsal.aws": f"{aws}/_rehearsal/health", "rehearsal.kubernetes": f"{self.admin_url}/healthz"}
+                {"rehearsal.aws": f"{aws}/_rehearsal/health", self._kubernetes: f"{self.admin_url}/healthz"}
             )
         except BaseException:
             self.stop()

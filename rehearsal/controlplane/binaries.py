@@ -1,0 +1,125 @@
+"""Where Kubernetes' own programs come from.
+
+In this order: a folder named by ``KUBERNETES_BIN_DIR``, PATH when the version is the pinned one, what an earlier call
+left in the cache, a build from the pinned Go modules beside this file. Module sums are in ``go.sum``, so what is built
+is what was pinned. Licences: etcd, Kubernetes and kwok are Apache-2.0.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+KUBERNETES_VERSION = "v1.36.3"
+VARIABLE = "KUBERNETES_BIN_DIR"
+BUILD_SECONDS = 30 * 60
+_MODULES = Path(__file__).with_name("go")
+_STAMP = " ".join(
+    f"-X k8s.io/component-base/version.{name}={value}"
+    for name, value in (
+        ("gitVersion", KUBERNETES_VERSION),
+        ("gitMajor", "1"),
+        ("gitMinor", KUBERNETES_VERSION.split(".")[1]),
+    )
+)
+# Program: folder of its Go module, package to build.
+_SOURCES = {
+    "etcd": ("etcd", "."),
+    "kube-apiserver": ("kubernetes", "k8s.io/kubernetes/cmd/kube-apiserver"),
+    "kube-controller-manager": ("kubernetes", "k8s.io/kubernetes/cmd/kube-controller-manager"),
+    "kube-scheduler": ("kubernetes", "k8s.io/kubernetes/cmd/kube-scheduler"),
+    "kwok": ("kwok", "sigs.k8s.io/kwok/cmd/kwok"),
+}
+
+
+class BinaryError(RuntimeError):
+    """A program is neither here nor can it be built here; the message says how to get it."""
+
+
+class Binaries:
+    """Finds, or builds, the programs of a control plane.
+
+    :param cache: folder for built programs, outside the repository.
+    """
+
+    def __init__(self, cache: Path | None = None) -> None:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        self._cache = cache or base / "slipway" / "kubernetes" / KUBERNETES_VERSION
+
+    def path(self, name: str) -> str:
+        """Path of a program.
+
+        :raises BinaryError: not found, and cannot be built.
+        """
+        found = self._chosen(name) or self._on_path(name)
+        if found:
+            return found
+        built = self._cache / name
+        if not built.is_file():
+            self._build(name, built)
+        return str(built)
+
+    def ensure(self) -> None:
+        """Have all programs, building what is missing.
+
+        :raises BinaryError: one is not found, and cannot be built.
+        """
+        for name in _SOURCES:
+            self.path(name)
+
+    def _chosen(self, name: str) -> str | None:
+        folder = os.environ.get(VARIABLE)
+        if not folder:
+            return None
+        candidate = Path(folder) / name
+        return str(candidate) if candidate.is_file() else None
+
+    def _on_path(self, name: str) -> str | None:
+        found = shutil.which(name)
+        if not found:
+            return None
+        if not name.startswith("kube-"):
+            return found
+        told = subprocess.run([found, "--version"], capture_output=True, text=True, check=False, timeout=20).stdout
+        return found if re.search(rf"{re.escape(KUBERNETES_VERSION)}\b", told) else None
+
+    def _build(self, name: str, target: Path) -> None:
+        go = shutil.which("go")
+        if not go:
+            raise BinaryError(
+                f"{name} {KUBERNETES_VERSION} is not here. Put Kubernetes' server programs, etcd and kwok into a "
+                f"folder and name it by {VARIABLE}, or install Go 1.26 or newer to have them built from their modules"
+            )
+        folder, package = _SOURCES[name]
+        print(f"Building {name} from Go modules (once; the first one takes minutes)", file=sys.stderr, flush=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # Built aside and moved into place, so that an interrupted build leaves nothing that looks whole.
+        partial = target.with_name(f".{name}.{os.getpid()}")
+        command = [
+            go,
+            "build",
+            "-trimpath",
+            "-mod=readonly",
+            "-ldflags",
+            f"-s -w {_STAMP}",
+            "-o",
+            str(partial),
+            package,
+        ]
+        environment = {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local"}
+        done = subprocess.run(
+            command,
+            cwd=_MODULES / folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=BUILD_SECONDS,
+        )
+        if done.returncode != 0:
+            raise BinaryError(f"{name} could not be built:\n{done.stderr.strip()[-2000:]}")
+        partial.rename(target)

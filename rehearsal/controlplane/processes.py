@@ -1,0 +1,95 @@
+"""The processes of one control plane: started in order, stopped in reverse, their output kept in files."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+_STOP_SECONDS = 10.0
+
+
+class ProcessError(RuntimeError):
+    """A process ended, or did not become ready in time; the message has its last words."""
+
+
+@dataclass
+class Running:
+    """A started process and where its output goes."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def last_words(self, lines: int = 8) -> str:
+        """The end of its output."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+
+class Processes:
+    """Starts and stops the processes of one control plane.
+
+    :param logs: folder for their output.
+    """
+
+    def __init__(self, logs: Path) -> None:
+        self._logs = logs
+        self._running: list[Running] = []
+
+    def start(self, name: str, command: Sequence[str], ready: Callable[[], bool], seconds: float) -> None:
+        """Start one process and wait until it is ready.
+
+        :raises ProcessError: it ended, or was not ready after ``seconds``.
+        """
+        self._logs.mkdir(parents=True, exist_ok=True)
+        log = self._logs / f"{name}.log"
+        with log.open("ab") as output:
+            process = subprocess.Popen(
+                list(command), stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+            )
+        running = Running(name, process, log)
+        self._running.append(running)
+        deadline = time.monotonic() + seconds
+        while not ready():
+            if process.poll() is not None:
+                raise ProcessError(f"{name} ended with code {process.returncode}:\n{running.last_words()}")
+            if time.monotonic() > deadline:
+                raise ProcessError(f"{name} was not ready after {seconds:.0f} s:\n{running.last_words()}")
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        """Stop all, last started first. Stopping twice is fine."""
+        for running in reversed(self._running):
+            with suppress(ProcessLookupError):
+                os.killpg(running.process.pid, signal.SIGTERM)
+            try:
+                running.process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                with suppress(ProcessLookupError):
+                    os.killpg(running.process.pid, signal.SIGKILL)
+                running.process.wait()
+        self._running.clear()
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def answers(port: int) -> Callable[[], bool]:
+    """A readiness probe: somebody accepts connections on a port of loopback."""
+
+    def ready() -> bool:
+        with socket.socket() as probe:
+            probe.settimeout(1)
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
+    return ready

@@ -1,0 +1,77 @@
+"""A provisioner for simulated nodes: a claim that waits for ``ebs.csi.aws.com`` gets a volume in its pod's zone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kubernetes import client
+
+PROVISIONER = "ebs.csi.aws.com"
+_SELECTED = "volume.kubernetes.io/selected-node"
+_PROVISIONER = "volume.kubernetes.io/storage-provisioner"
+
+
+def provision(api: client.ApiClient) -> int:
+    """Make a volume for every claim that waits for one; returns how many were made."""
+    core = client.CoreV1Api(api)
+    waiting = [claim for claim in core.list_persistent_volume_claim_for_all_namespaces().items if _waits(claim)]
+    if not waiting:
+        return 0
+    zones = {
+        node.metadata.name: node.metadata.labels.get("topology.kubernetes.io/zone") for node in core.list_node().items
+    }
+    present = {volume.metadata.name for volume in core.list_persistent_volume().items}
+    classes = {one.metadata.name: one for one in client.StorageV1Api(api).list_storage_class().items}
+    made = 0
+    for claim in waiting:
+        volume = _volume(claim, zones.get(claim.metadata.annotations[_SELECTED]), classes)
+        if volume["metadata"]["name"] not in present:
+            core.create_persistent_volume(volume)
+            made += 1
+    return made
+
+
+def _waits(claim: Any) -> bool:
+    annotations = claim.metadata.annotations or {}
+    return (
+        claim.status.phase == "Pending"
+        and claim.metadata.deletion_timestamp is None
+        and annotations.get(_PROVISIONER) == PROVISIONER
+        and _SELECTED in annotations
+    )
+
+
+def _volume(claim: Any, zone: str | None, classes: dict[str, Any]) -> dict[str, Any]:
+    storage_class = claim.spec.storage_class_name
+    return {
+        "metadata": {
+            "name": f"pvc-{claim.metadata.uid}",
+            "annotations": {"pv.kubernetes.io/provisioned-by": PROVISIONER},
+        },
+        "spec": {
+            "capacity": {"storage": claim.spec.resources.requests["storage"]},
+            "accessModes": claim.spec.access_modes,
+            "persistentVolumeReclaimPolicy": classes[storage_class].reclaim_policy or "Delete",
+            "storageClassName": storage_class,
+            "volumeMode": claim.spec.volume_mode or "Filesystem",
+            "claimRef": {
+                "apiVersion": "v1",
+                "kind": "PersistentVolumeClaim",
+                "namespace": claim.metadata.namespace,
+                "name": claim.metadata.name,
+                "uid": claim.metadata.uid,
+            },
+            "csi": {"driver": PROVISIONER, "volumeHandle": f"vol-{claim.metadata.uid.replace('-', '')[:17]}"},
+            "nodeAffinity": {
+                "required": {
+                    "nodeSelectorTerms": [
+                        {
+                            "matchExpressions": [
+                                {"key": "topology.kubernetes.io/zone", "operator": "In", "values": [zone]}
+                            ]
+                        }
+                    ]
+                }
+            },
+        },
+    }
