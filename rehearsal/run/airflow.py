@@ -42,10 +42,14 @@ def start_migration(supervisor: Supervisor, settings: Settings, env: Mapping[str
     return supervisor.start("db-migrate", command("db", "migrate"), env=env, cwd=settings.run_dir)
 
 
-def finish_migration(child: Child, settings: Settings) -> None:
-    """Wait for the migration. Raises `RunError` with the end of its log if it failed or takes too long."""
+def finish_migration(child: Child, settings: Settings, watch: Callable[[], None]) -> None:
+    """Wait for the migration; `watch` raises when something else has ended.
+
+    Raises `RunError` with the end of its log if it failed or takes too long.
+    """
     deadline = time.monotonic() + MIGRATE_TIMEOUT
     while child.running:
+        watch()
         if time.monotonic() > deadline:
             raise RunError(f"`airflow db migrate` did not end within {MIGRATE_TIMEOUT:.0f} s. See {child.log}")
         time.sleep(0.1)

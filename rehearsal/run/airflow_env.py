@@ -103,6 +103,8 @@ def airflow_environment(settings: Settings, known: Mapping[str, str], database_u
     }
     env = {f"AIRFLOW__{name}": str(value) for name, value in values.items()}
     env["AIRFLOW_HOME"] = str(home)
+    # Empty on purpose: endpoint, region and credentials come from the environment.
+    env["AIRFLOW_CONN_AWS_DEFAULT"] = '{"conn_type": "aws"}'
     return env
 
 

@@ -97,7 +97,7 @@ def start(run: Run) -> None:
     migration = airflow.start_migration(supervisor, settings, run.env)
     if migration is not None:
         run.say("creating Airflow's tables")
-        airflow.finish_migration(migration, settings)
+        airflow.finish_migration(migration, settings, aws.require_running)
         supervisor.children.remove(migration)
     run.say("starting Airflow")
     airflow.start_components(supervisor, settings, run.env)
@@ -116,7 +116,7 @@ def deploy(run: Run) -> bool:
     run.say(f"running {settings.dag_id}: {settings.airflow_url}/dags/{settings.dag_id}/runs/{run_id}")
     began = time.monotonic()
     try:
-        with view_for(run.console) as view:
+        with view_for(run.console, run.began) as view:
             state = follow(api, settings, run_id, progress, view, watch)
     except StoppedError:
         # Or the next start would find it running, with nobody working on it.

@@ -9,7 +9,6 @@ from enum import StrEnum
 from typing import Any
 
 CHECK_PREFIX = "check_"
-NO_STAGE = "(no stage)"
 
 
 class Outcome(StrEnum):
@@ -58,13 +57,13 @@ class Task:
 
     @property
     def stage(self) -> str:
-        """First part of the id: the stage's task group."""
-        return self.task_id.split(".", 1)[0] if "." in self.task_id else NO_STAGE
+        """First part of the id: the stage's task group, or the task itself where it stands outside of them."""
+        return self.task_id.split(".", 1)[0]
 
     @property
     def label(self) -> str:
         """The id without its stage, as in `kafka.check_round-trip`."""
-        name = self.task_id.split(".", 1)[-1]
+        name = self.task_id.partition(".")[2] or self.task_id
         return name if self.map_index < 0 else f"{name}[{self.map_index}]"
 
     @property
@@ -90,6 +89,11 @@ class Stage:
 
     name: str
     tasks: tuple[Task, ...]
+
+    @property
+    def is_group(self) -> bool:
+        """Whether it is a task group; False for a task that stands alone, such as a preflight."""
+        return any("." in task.task_id for task in self.tasks)
 
     def count(self, outcome: Outcome, *, checks: bool | None = None) -> int:
         """Tasks with this outcome: all, checks only (True) or others only (False)."""
@@ -176,11 +180,13 @@ class Progress:
 
 def read_task(instance: Mapping[str, Any]) -> Task:
     """One task instance of the API's answer."""
+    outcome = OUTCOMES.get(instance["state"])
     return Task(
         task_id=instance["task_id"],
         state=instance["state"],
-        started=_moment(instance.get("start_date")),
-        ended=_moment(instance.get("end_date")) if OUTCOMES.get(instance["state"]) in ENDED else None,
+        # Airflow also stamps what it never started because something before it failed.
+        started=None if outcome is Outcome.BLOCKED else _moment(instance.get("start_date")),
+        ended=_moment(instance.get("end_date")) if outcome in ENDED else None,
         attempt=instance.get("try_number") or 0,
         map_index=instance.get("map_index", -1),
     )

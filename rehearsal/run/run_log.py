@@ -28,7 +28,7 @@ def relevant(events: Sequence[Mapping[str, Any]], limit: int = 12) -> list[str]:
 
     `events` are the structured log events of Airflow's API (`event`, `level`, `error_detail`).
     """
-    useful = [event for event in events if _text(event) and not _text(event).startswith(NOISE)]
+    useful = [event for event in events if _text(event) and not _is_noise(event)]
     pointed = [event for event in useful if _level(event) in RELEVANT_LEVELS or event.get("error_detail")]
     lines: list[str] = []
     for event in pointed or useful:
@@ -45,6 +45,10 @@ def raised(event: Mapping[str, Any]) -> list[str]:
         for item in reversed(detail)
         for line in f"{item.get('exc_type', 'Error')}: {item.get('exc_value', '')}".splitlines()
     ]
+
+
+def _is_noise(event: Mapping[str, Any]) -> bool:
+    return event.get("logger") == "py.warnings" or _text(event).startswith(NOISE)
 
 
 def _level(event: Mapping[str, Any]) -> str:

@@ -42,9 +42,9 @@ class View(Protocol):
         """Leave the terminal as it was."""
 
 
-def view_for(console: Console) -> View:
-    """A live picture for people, lines for logs."""
-    return LiveView(console) if console.is_terminal else PlainView(console)
+def view_for(console: Console, began: float) -> View:
+    """A live picture for people, lines for logs; `began` is the monotonic time that lines count from."""
+    return LiveView(console) if console.is_terminal else PlainView(console, began)
 
 
 def duration(seconds: float | None) -> str:
@@ -58,10 +58,10 @@ def duration(seconds: float | None) -> str:
 class PlainView:
     """One line per task that ended, one per stage that ended."""
 
-    def __init__(self, console: Console) -> None:
-        """Write to this console."""
+    def __init__(self, console: Console, began: float) -> None:
+        """Write to this console, with the seconds since `began` (monotonic)."""
         self._console = console
-        self._began = time.monotonic()
+        self._began = began
         self._ended: set[str] = set()
 
     def __enter__(self) -> PlainView:
@@ -78,13 +78,15 @@ class PlainView:
         now = datetime.now(UTC)
         for task in changed:
             if task.outcome in NOTED:
-                self._line(f"{task.outcome.value:8} {task.stage}  {task.label}  {duration(task.seconds(now))}")
+                self._line(f"{task.outcome.value:8} {task.task_id}  {duration(task.seconds(now))}")
             elif task.state == "up_for_retry":
-                self._line(f"retry    {task.stage}  {task.label}  attempt {task.attempt} failed")
+                self._line(f"retry    {task.task_id}  attempt {task.attempt} failed")
         for stage in progress.stages():
-            if stage.name not in self._ended and stage.done == len(stage.tasks):
+            if stage.is_group and stage.name not in self._ended and stage.done == len(stage.tasks):
                 self._ended.add(stage.name)
-                self._line(f"STAGE    {stage.name}: {stage.outcome.value}, {duration(stage.seconds(now))}")
+                self._line(
+                    f"= {stage.name} {stage.outcome.value}  {duration(stage.seconds(now))}  {checks_text(stage)}"
+                )
 
     def _line(self, text: str) -> None:
         self._console.print(
@@ -120,7 +122,7 @@ def picture(progress: Progress, now: datetime) -> Group:
     table = Table.grid(padding=(0, 2))
     for stage in progress.stages():
         table.add_row(*_stage_row(stage, now))
-        running = stage.running()
+        running = stage.running() if stage.is_group else []
         for task in running[:RUNNING_SHOWN]:
             table.add_row("", Text(task.label, "cyan"), "", "", Text(duration(task.seconds(now)), "dim"))
         if len(running) > RUNNING_SHOWN:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -73,23 +74,22 @@ def test_an_empty_log_is_said(progress: Progress) -> None:
 
 def test_without_a_terminal_there_is_one_line_per_event(progress: Progress) -> None:
     console = plain_console()
-    with PlainView(console) as view:
+    with PlainView(console, time.monotonic()) as view:
         view.show(progress, progress.tasks())
         view.show(progress, [])
-    lines = text_of(console).splitlines()
-    assert [line.split("  s  ")[-1].split("s  ", 1)[1].strip() for line in lines] == [
-        "passed   a  k.deploy  1 min 01 s",
-        "passed   a  k.check_one  1 s",
-        "skipped  a  k.check_two  1 s",
-        "failed   b  r.deploy  8 s",
-        "STAGE    a: passed, 1 min 02 s",
-        "STAGE    b: failed, 8 s",
+    assert [" ".join(line.split(" s  ", 1)[1].split()) for line in text_of(console).splitlines()] == [
+        "passed a.k.deploy 1 min 01 s",
+        "passed a.k.check_one 1 s",
+        "skipped a.k.check_two 1 s",
+        "failed b.r.deploy 8 s",
+        "= a passed 1 min 02 s checks: 1 passed, 1 skipped",
+        "= b failed 8 s",
     ]
 
 
 def test_a_terminal_gets_a_picture_and_a_pipe_gets_lines() -> None:
-    assert isinstance(view_for(Console(file=io.StringIO(), force_terminal=True)), LiveView)
-    assert isinstance(view_for(plain_console()), PlainView)
+    assert isinstance(view_for(Console(file=io.StringIO(), force_terminal=True), 0), LiveView)
+    assert isinstance(view_for(plain_console(), 0), PlainView)
 
 
 def test_the_picture_shows_what_runs_and_for_how_long() -> None:
@@ -115,6 +115,7 @@ def test_the_live_view_leaves_the_terminal_clean() -> None:
 def test_a_failure_is_explained_by_its_warnings_and_errors() -> None:
     events = [
         {"event": "::group::Log message source details", "level": "info"},
+        {"event": "x is deprecated", "level": "warning", "logger": "py.warnings"},
         {"event": "asking for the cluster", "level": "info"},
         {"event": "quota is nearly used up", "level": "warning"},
         {

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from airflow.utils.state import TaskInstanceState
 
-from rehearsal.run.progress import NO_STAGE, OUTCOMES, Outcome, Progress, Stage, Task
+from rehearsal.run.progress import OUTCOMES, Outcome, Progress, Stage, Task
 
 T0 = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -38,8 +38,9 @@ ORDER = [
 
 def test_stages_appear_in_the_order_of_the_graph_before_anything_ran() -> None:
     stages = Progress(ORDER).stages()
-    assert [stage.name for stage in stages] == [NO_STAGE, "infrastructure", "data_layer"]
+    assert [stage.name for stage in stages] == ["preflight", "infrastructure", "data_layer"]
     assert {stage.outcome for stage in stages} == {Outcome.WAITING}
+    assert [stage.is_group for stage in stages] == [False, True, True]
     assert stages[1].seconds(T0) is None
 
 
@@ -61,7 +62,7 @@ def test_update_reports_only_what_changed() -> None:
 def test_a_task_is_named_within_its_stage() -> None:
     task = Task("data_layer.kafka.check_round-trip")
     assert (task.stage, task.label, task.is_check) == ("data_layer", "kafka.check_round-trip", True)
-    assert Task("preflight").stage == NO_STAGE
+    assert (Task("preflight").stage, Task("preflight").label) == ("preflight", "preflight")
     assert Task("a.b", map_index=3).label == "b[3]"
 
 
@@ -140,3 +141,9 @@ def test_only_tasks_that_failed_themselves_are_failures() -> None:
     progress = Progress()
     progress.update([instance("a.x", "failed", 0, 1), instance("a.y", "upstream_failed")])
     assert [task.task_id for task in progress.failed()] == ["a.x"]
+
+
+def test_what_was_never_started_took_no_time() -> None:
+    progress = Progress()
+    progress.update([instance("a.x", "upstream_failed", 3, 3)])
+    assert progress.stages()[0].seconds(T0) is None
