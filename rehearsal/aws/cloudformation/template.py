@@ -33,7 +33,7 @@ def _construct_tag(loader: _Loader, suffix: str, node: yaml.Node) -> dict[str, A
     elif isinstance(node, yaml.SequenceNode):
         value = loader.construct_sequence(node, deep=True)
     else:
-        value = loader.construct_scalar(node)
+        value = loader.construct_scalar(node)  # type: ignore[arg-type]  # nothing else is left
     return {suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}": value}
 
 
