@@ -13,13 +13,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from slipway.decisions.inventory import ObjectRef, changed_fields, why_kept, without_field
+from slipway.decisions.inventory import COMPONENT_LABEL, ObjectRef, changed_fields, why_kept, without_field
 from slipway.decisions.kinds import REPLACED_WHEN_IMMUTABLE, Manifest, in_waves, is_ceded
 from slipway.hooks.kubernetes_async import KubernetesApi, KubernetesApiError, Object
 from slipway.model.errors import Problem, SlipwayError
 from slipway.model.platform import FIELD_MANAGER
 from slipway.model.records import Action, Change
 
+CREATED = 201
 APPLY_PATCH = "application/apply-patch+yaml"
 KIND_SERVED_SECONDS = 30.0
 REPLACED_SECONDS = 120.0
@@ -77,8 +78,10 @@ class Applier:
         :raises ApplyError: objects were refused; all refusals of a wave are reported together.
         """
         done: list[Applied] = []
-        for wave in in_waves(manifests):
-            results = await asyncio.gather(*(self._one(manifest) for manifest in wave), return_exceptions=True)
+        everything = list(manifests)
+        known = await self._known(everything)
+        for wave in in_waves(everything):
+            results = await asyncio.gather(*(self._one(manifest, known) for manifest in wave), return_exceptions=True)
             refused = [result for result in results if isinstance(result, _Refused)]
             for result in results:
                 if isinstance(result, BaseException) and not isinstance(result, _Refused):
@@ -88,7 +91,20 @@ class Applier:
             done += [result for result in results if isinstance(result, Applied)]
         return done
 
-    async def _one(self, manifest: Manifest) -> Applied:
+    async def _known(self, manifests: Sequence[Manifest]) -> dict[ObjectRef, Object]:
+        """Live objects that carry our components' labels, by one list per kind instead of one read per object."""
+        wanted = {(item["apiVersion"], item["kind"], _component(item)) for item in manifests if _component(item)}
+        found = await asyncio.gather(*(self._list(*key) for key in wanted))
+        return {ref: live for objects in found for ref, live in objects.items()}
+
+    async def _list(self, api_version: str, kind: str, component: str) -> dict[ObjectRef, Object]:
+        resource = await self.api.resource(api_version, kind)
+        if resource is None:
+            return {}
+        items = await self.api.items(resource.collection, {"labelSelector": f"{COMPONENT_LABEL}={component}"})
+        return {ObjectRef.of({**item, "apiVersion": api_version, "kind": kind}): item for item in items}
+
+    async def _one(self, manifest: Manifest, known: dict[ObjectRef, Object]) -> Applied:
         body = dict(manifest)
         ref = ObjectRef.of(body)
         resource = await self._served(ref)
@@ -100,11 +116,10 @@ class Applier:
             found, mend = "none, for a namespaced kind", "write metadata.namespace in its manifest"
             raise _Refused(Problem(str(ref), "metadata.namespace", found, "the name of a namespace", mend), final=True)
         path = await self.api.path(ref)
-        before = await self.api.get(path or "")
         try:
-            return await self._patch(ref, path or "", body, before)
+            return await self._patch(ref, path or "", body, known.get(ref))
         except KubernetesApiError as error:
-            if before is None and error.status == 404 and self.dry_run:
+            if ref not in known and error.status == 404 and self.dry_run:
                 return Applied(ref, _change(Action.CREATE, ref, note="its namespace does not exist yet"), None)
             raise _refusal(ref, error) from error
 
@@ -139,10 +154,13 @@ class Applier:
                 else:
                     raise
         notes = "; ".join([*ceded, *answer.warnings])
-        if before is None:
-            return Applied(ref, _change(Action.CREATE, ref, note=notes), None if self.dry_run else answer.body)
         if replaced:
             return Applied(ref, _change(Action.REPLACE, ref, note=notes), answer.body)
+        if answer.status == CREATED:
+            return Applied(ref, _change(Action.CREATE, ref, note=notes), None if self.dry_run else answer.body)
+        if before is None:
+            adopted = "; ".join(filter(None, ["was there already, without our label", notes]))
+            return Applied(ref, _change(Action.CHANGE, ref, ["metadata.labels"], adopted), answer.body)
         fields = changed_fields(before, answer.body)
         # What was ceded or warned about was said when the object last changed.
         change = _change(Action.CHANGE, ref, fields, notes) if fields else _change(Action.KEEP, ref)
@@ -183,6 +201,10 @@ class Applier:
         if not self.dry_run:
             await self._delete(path, live["metadata"].get("uid"))
         return _change(Action.DELETE, ref, note="no longer in the manifests")
+
+
+def _component(manifest: Manifest) -> str:
+    return str((manifest["metadata"].get("labels") or {}).get(COMPONENT_LABEL, ""))
 
 
 def _change(action: Action, ref: ObjectRef, fields: Sequence[str] = (), note: str = "") -> Change:
@@ -231,7 +253,7 @@ def _refusal(ref: ObjectRef, error: KubernetesApiError) -> _Refused:
         mend = "undo the change, or move its data away and delete the object by hand (--cascade=orphan keeps its pods)"
         return _Refused(Problem(where, "", error.message, "changes to mutable fields", mend), final=True)
     # A namespace on its way out will be gone by the next try.
-    final = "being terminated" not in error.message and error.status in {400, 403, 404, 405, 409, 413, 415, 422}
+    final = error.status != 0 and not error.transient and "being terminated" not in error.message
     mend = "correct the manifest" if final else "retry when the Kubernetes API is healthy"
     return _Refused(Problem(where, "", error.message, "an object the API server accepts", mend), final)
 

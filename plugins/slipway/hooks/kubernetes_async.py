@@ -53,6 +53,11 @@ class KubernetesApiError(SlipwayError):
         super().__init__(f"{method} {path}: {status} {self.reason}: {self.message}")
 
     @property
+    def transient(self) -> bool:
+        """Whether asking again may help. A manifest that does not fit its schema is a 500 to server-side apply."""
+        return self.status in _TRANSIENT and "failed to create typed patch object" not in self.message
+
+    @property
     def field_conflicts(self) -> list[dict[str, str]]:
         """Fields that another manager owns."""
         return [cause for cause in self.causes if cause.get("reason") == "FieldManagerConflict"]
@@ -66,6 +71,11 @@ class Resource:
     kind: str
     plural: str
     namespaced: bool
+
+    @property
+    def collection(self) -> str:
+        """URL path of all objects of the kind, in all namespaces."""
+        return f"{_root(self.api_version)}/{self.plural}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,14 +148,14 @@ class KubernetesApi:
                 await asyncio.sleep(_backoff(attempt, None))
                 continue
             if status < 400:
-                return Answer(status, answer, [_WARNING.sub(r"\1", text) for text in headers.getall("Warning", [])])
+                return Answer(status, answer, [_warning(text) for text in headers.getall("Warning", [])])
             if status == 401 and not renewed:
                 renewed = True
                 self._forget_token()
                 continue
             error_ = KubernetesApiError(method, path, status, answer)
             busy = status == 409 and method == "PATCH" and not error_.field_conflicts
-            if last or not (status in _TRANSIENT or busy):
+            if last or not (error_.transient or busy):
                 raise error_
             await asyncio.sleep(_backoff(attempt, headers.get("Retry-After")))
         raise AssertionError("unreachable")
@@ -253,6 +263,11 @@ async def connect(access: EksAccess, endpoint: ClusterEndpoint) -> AsyncIterator
 
 def _root(api_version: str) -> str:
     return f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
+
+
+def _warning(header: str) -> str:
+    """Text of a ``Warning`` header, which is ``299 - "text"`` with escaped quotes."""
+    return _WARNING.sub(r"\1", header).replace('\\"', '"')
 
 
 def _backoff(attempt: int, retry_after: str | None) -> float:

@@ -167,7 +167,7 @@ class CheckOperator(KubernetesPodOperator):
     def _refresh_cached_properties(self) -> None:
         """Called by the provider when the API answered 401."""
         self.hook.access.forget_token()
-        super()._refresh_cached_properties()
+        super()._refresh_cached_properties()  # type: ignore[no-untyped-call]
 
     def invoke_defer_method(self, last_log_time: Any = None, context: Context | None = None) -> None:
         """Defer as the provider does, to our trigger."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from slipway.operators.base import PlatformOperator, platform_of
 if TYPE_CHECKING:
     from airflow.sdk.definitions.context import Context
 
+    from slipway.hooks.apply import Applied
     from slipway.hooks.kubernetes import ClusterEndpoint, EksAccess
 
 # The trigger judges the deadline itself; the framework's own timeout is only there for a triggerer that hangs.
@@ -94,7 +95,7 @@ class DeployComponentOperator(PlatformOperator):
         name = self.component.name
         async with connect(access, endpoint) as api:
             applier = Applier(api, dry_run=True)
-            applied = await applier.apply(objects)
+            applied = await _final(applier.apply(objects))
             releases = await Releases(api).list_releases(name)
             wanted = [*(item.ref for item in applied), *map(ObjectRef.of, unknown)]
             pruned = await applier.prune(name, left_over(unpruned(releases), wanted))
@@ -130,7 +131,7 @@ class DeployComponentOperator(PlatformOperator):
         run_id: str,
         now: datetime,
     ) -> tuple[list[Change], Release, Verdict]:
-        from slipway.hooks.apply import Applier, ApplyError
+        from slipway.hooks.apply import Applier
         from slipway.hooks.kubernetes_async import connect
         from slipway.hooks.releases import Releases, unpruned
         from slipway.hooks.rollouts import observe
@@ -140,10 +141,7 @@ class DeployComponentOperator(PlatformOperator):
         async with connect(access, endpoint) as api:
             store, applier = Releases(api), Applier(api)
             release = await store.begin(name, objects, refs, run_id, now)
-            try:
-                applied = await applier.apply([*secrets, *objects])
-            except ApplyError as error:
-                raise (AirflowFailException(str(error)) if error.final else error) from error
+            applied = await _final(applier.apply([*secrets, *objects]))
             earlier = unpruned(await store.list_releases(name))
             pruned = await applier.prune(name, left_over(earlier, [item.ref for item in applied]))
             release = await store.advance(release, ReleaseState.APPLIED)
@@ -198,6 +196,16 @@ class DeployComponentOperator(PlatformOperator):
             found = await store.get_release(self.component.name, number)
             if found:
                 await store.advance(found[0], ReleaseState.READY)
+
+
+async def _final(applying: Awaitable[list[Applied]]) -> list[Applied]:
+    """Fail without retries where only a person can mend what was refused."""
+    from slipway.hooks.apply import ApplyError
+
+    try:
+        return await applying
+    except ApplyError as error:
+        raise (AirflowFailException(str(error)) if error.final else error) from error
 
 
 def _created(manifest: dict[str, Any]) -> Change:
