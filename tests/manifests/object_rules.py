@@ -107,7 +107,9 @@ def platform_violations(objects: list[Manifest]) -> Iterator[Violation]:
         elif manifest["kind"] == "Service":
             for found in _service_rules(manifest, objects):
                 yield Violation(where, *found)
-        elif manifest["kind"] == "PodDisruptionBudget" and not _selected(manifest, manifest["spec"]["selector"], objects):
+        elif manifest["kind"] == "PodDisruptionBudget" and not _selected(
+            manifest, manifest["spec"]["selector"], objects
+        ):
             yield Violation(where, "pdb", "selects no workload")
     made = {manifest["metadata"]["name"] for manifest in objects if manifest["kind"] == "Namespace"}
     for manifest in objects:

@@ -37,7 +37,9 @@ def objects(rendering: Rendering, kind: str) -> list[Manifest]:
 def test_checks_are_in_the_config_map(rendering: Rendering) -> None:
     specification = component_file(rendering)
     scripts = {Path(check["script"]).name for check in specification.get("checks", []) if "script" in check}
-    maps = [one for one in objects(rendering, "ConfigMap") if one["metadata"]["name"] == f"{rendering.component}-checks"]
+    maps = [
+        one for one in objects(rendering, "ConfigMap") if one["metadata"]["name"] == f"{rendering.component}-checks"
+    ]
     if not scripts:
         return
     assert len(maps) == 1, f"the kustomization generates no ConfigMap {rendering.component}-checks"
@@ -123,9 +125,7 @@ def _secrets_of_pods(rendering: Rendering) -> list[tuple[str, str, str | None]]:
 @pytest.mark.parametrize("rendering", COMPONENTS, ids=lambda one: one.id)
 def test_config_maps_that_pods_mount_exist(rendering: Rendering) -> None:
     made = {
-        (one["metadata"]["namespace"], one["metadata"]["name"])
-        for one in platform(BASE)
-        if one["kind"] == "ConfigMap"
+        (one["metadata"]["namespace"], one["metadata"]["name"]) for one in platform(BASE) if one["kind"] == "ConfigMap"
     }
     for manifest in render_all()[rendering]:
         template = pod_template(manifest)
@@ -141,9 +141,7 @@ def test_config_maps_that_pods_mount_exist(rendering: Rendering) -> None:
 @pytest.mark.parametrize("rendering", COMPONENTS, ids=lambda one: one.id)
 def test_service_accounts_and_endpoints_exist(rendering: Rendering) -> None:
     specification = component_file(rendering)
-    accounts = {
-        (one["metadata"]["namespace"], one["metadata"]["name"]) for one in objects(rendering, "ServiceAccount")
-    }
+    accounts = {(one["metadata"]["namespace"], one["metadata"]["name"]) for one in objects(rendering, "ServiceAccount")}
     for check in specification.get("checks", []):
         if "service_account" in check:
             assert (specification["namespace"], check["service_account"]) in accounts, check["name"]
@@ -157,9 +155,7 @@ def test_service_accounts_and_endpoints_exist(rendering: Rendering) -> None:
 
 def test_local_ports_are_unique() -> None:
     ports = [
-        endpoint["local"]
-        for rendering in COMPONENTS
-        for endpoint in component_file(rendering).get("endpoints", [])
+        endpoint["local"] for rendering in COMPONENTS for endpoint in component_file(rendering).get("endpoints", [])
     ]
     assert sorted(ports) == sorted(set(ports))
 

@@ -103,8 +103,7 @@ def test_files_of_one_mount_have_their_own_names() -> None:
 
 def queries(panel: Manifest) -> Iterator[Manifest]:
     """Everything in a dashboard that names a data source."""
-    for target in panel.get("targets", []):
-        yield target
+    yield from panel.get("targets", [])
     for inner in panel.get("panels", []):
         yield from queries(inner)
 
@@ -145,8 +144,10 @@ def admits(policy: Manifest, port: int) -> bool:
             continue
         for peer in rule.get("from", []):
             spaces = peer.get("namespaceSelector")
-            here = policy["metadata"]["namespace"] == PROMETHEUS["namespace"] if spaces is None else selects(
-                spaces, {"kubernetes.io/metadata.name": "monitoring"}
+            here = (
+                policy["metadata"]["namespace"] == PROMETHEUS["namespace"]
+                if spaces is None
+                else selects(spaces, {"kubernetes.io/metadata.name": "monitoring"})
             )
             pods = peer.get("podSelector")
             held = {"app.kubernetes.io/name": "prometheus", "app.kubernetes.io/component": "server"}

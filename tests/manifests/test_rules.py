@@ -6,7 +6,7 @@ import copy
 
 from tests.manifests.object_rules import object_violations, platform_violations
 from tests.manifests.pod_rules import pod_violations
-from tests.manifests.rendering import Manifest, kustomize, MANIFESTS
+from tests.manifests.rendering import MANIFESTS, Manifest, kustomize
 
 BAD: Manifest = {
     "apiVersion": "apps/v1",
