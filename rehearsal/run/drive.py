@@ -119,6 +119,7 @@ def deploy(run: Run) -> bool:
         with view_for(run.console, run.began) as view:
             state = follow(api, settings, run_id, progress, view, watch)
     except StoppedError:
+        run.say("ending the run")
         # Or the next start would find it running, with nobody working on it.
         with suppress(RunError):
             api.end_run(settings.dag_id, run_id)
@@ -160,7 +161,7 @@ def shut_down(run: Run, signals: StopSignals) -> None:
     sessions = {child.process.pid for child in run.supervisor.children}
     killed = run.supervisor.stop(hurry=lambda: signals.again)
     if killed:
-        run.say(f"did not stop when asked, so it was killed: {', '.join(killed)}")
+        run.say(f"took too long to stop and was killed: {', '.join(killed)}")
     left = find_leftovers(run.supervisor.run_id, sessions)
     if left:
         raise RunError(f"These processes could not be stopped: {', '.join(map(describe, left))}")

@@ -15,6 +15,7 @@ import secrets
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import time
 from dataclasses import dataclass
@@ -30,6 +31,9 @@ DATABASE = "postgres"
 MAJOR_VERSION = 18
 UNPRIVILEGED = "nobody"
 START_TIMEOUT = 60.0
+# https://www.postgresql.org/docs/18/protocol-message-formats.html
+PROTOCOL_VERSION = 3 << 16
+AUTHENTICATION_REQUEST = b"R"
 
 # Losing the last moments of a rehearsal in a power cut is fine, losing its integrity is not: fsync stays on.
 SERVER_SETTINGS = {
@@ -141,7 +145,7 @@ def start(supervisor: Supervisor, data: Path, database: Database) -> Child:
 
 
 def wait_ready(child: Child, port: int, timeout: float = START_TIMEOUT) -> None:
-    """Return once the server answers the protocol's first question. Raises `RunError` with its last words."""
+    """Return once the server takes clients. Raises `RunError` with its last words, or when it takes too long."""
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         child.require_running()
@@ -152,12 +156,13 @@ def wait_ready(child: Child, port: int, timeout: float = START_TIMEOUT) -> None:
 
 
 def _accepts(port: int) -> bool:
-    """Whether the server answers an SSLRequest, which it does only when it takes connections."""
-    ssl_request = b"\x00\x00\x00\x08\x04\xd2\x16\x2f"
+    """Whether the server asks a client for its password; while it starts up it answers with an error instead."""
+    parameters = f"user\0{USER}\0database\0{DATABASE}\0\0".encode()
+    startup = struct.pack("!ii", 8 + len(parameters), PROTOCOL_VERSION) + parameters
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
-            connection.sendall(ssl_request)
-            return connection.recv(1) in (b"N", b"S")
+            connection.sendall(startup)
+            return connection.recv(1) == AUTHENTICATION_REQUEST
     except OSError:
         return False
 

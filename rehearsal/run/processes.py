@@ -23,6 +23,8 @@ from rehearsal.run.settings import RunError
 
 MARKER = "SLIPWAY_RUN_ID"
 LAST_LINES = 25
+# Seconds. Tasks that run are put back by the next start, triggers too, so a long wait gains nothing.
+GRACE = 6.0
 
 
 @dataclass
@@ -93,7 +95,7 @@ class Supervisor:
         for child in self.children:
             child.require_running()
 
-    def stop(self, grace: float = 10.0, hurry: Callable[[], bool] = lambda: False) -> list[str]:
+    def stop(self, grace: float = GRACE, hurry: Callable[[], bool] = lambda: False) -> list[str]:
         """Stop all children and whatever they started; returns what had to be killed.
 
         `grace` is in seconds and for each round. `hurry` is asked all the while; once it says yes, no more time
