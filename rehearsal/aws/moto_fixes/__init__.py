@@ -7,7 +7,7 @@ Each module corrects one part by wrapping moto's functions.
 
 from __future__ import annotations
 
-from rehearsal.aws.moto_fixes import dependencies, iam, launches, scaling, sts
+from rehearsal.aws.moto_fixes import bucket_policies, dependencies, iam, launches, scaling, spot, sts
 
 _installed = False
 
@@ -18,5 +18,5 @@ def install() -> None:
     if _installed:
         return
     _installed = True
-    for module in (dependencies, iam, launches, scaling, sts):
+    for module in (bucket_policies, dependencies, iam, launches, scaling, spot, sts):
         module.install()
