@@ -1,0 +1,1 @@
+"""Admission: what changes or refuses a valid write."""

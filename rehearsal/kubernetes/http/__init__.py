@@ -1,0 +1,1 @@
+"""The wire: paths, media types, discovery, OpenAPI, tables and watches."""

@@ -1,0 +1,1 @@
+"""The semantics of create, update, patch and delete, the same for every kind."""
