@@ -67,7 +67,8 @@ def components() -> list[Rendering]:
 
 def component_file(rendering: Rendering) -> Manifest:
     """Contents of the component's ``component.yaml``."""
-    return load(rendering.component_folder / "component.yaml")[0]
+    contents: Manifest = load(rendering.component_folder / "component.yaml")[0]
+    return contents
 
 
 @cache

@@ -39,8 +39,8 @@ BAD: Manifest = {
 }
 POD_RULES = {
     "service-links", "token", "own-service-account", "priority-class", "host-namespaces", "kubernetes-api", "host-path",
-    "empty-dir-limit", "run-as-non-root", "run-as-user", "privilege-escalation", "read-only-root", "drop-all", "seccomp",
-    "requests", "memory-limit", "image-tag", "host-port", "secret-in-clear", "probes",
+    "empty-dir-limit", "run-as-non-root", "run-as-user", "privilege-escalation", "read-only-root", "drop-all",
+    "seccomp", "requests", "memory-limit", "image-tag", "host-port", "secret-in-clear", "probes",
 }  # fmt: skip
 
 

@@ -9,8 +9,10 @@ from functools import cache
 import kubernetes_validate
 import pytest
 from kubernetes_validate import utils
+from yamllint import linter
+from yamllint.config import YamlLintConfig
 
-from tests.manifests.rendering import Manifest, Rendering, discover, reference, render_all
+from tests.manifests.rendering import MANIFESTS, ROOT, Manifest, Rendering, discover, reference, render_all
 
 VERSION = "1.36"
 
@@ -50,3 +52,15 @@ def test_an_unknown_field_is_found() -> None:
     assert "Additional properties" in str(problem(json.dumps(broken)))
     gone = {"apiVersion": "policy/v1beta1", "kind": "PodDisruptionBudget", "metadata": {"name": "x"}}
     assert "Couldn't find schema" in str(problem(json.dumps(gone)))
+
+
+def test_files_are_tidy() -> None:
+    """yamllint, with the project's own settings: duplicate keys and syntax that only some readers accept are errors."""
+    settings = YamlLintConfig(file=str(ROOT / ".yamllint"))
+    files = [*MANIFESTS.rglob("*.yaml"), *MANIFESTS.rglob("*.yml")]
+    found = [
+        f"{file.relative_to(ROOT)}:{problem.line}: {problem.message}"
+        for file in sorted(files)
+        for problem in linter.run(file.read_text(), settings)
+    ]
+    assert found == []
