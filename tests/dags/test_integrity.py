@@ -123,10 +123,13 @@ def test_every_check_is_a_task_after_its_deploy(deploy) -> None:
             assert f"{group}.deploy" in upstream(deploy, task_id)
 
 
-def test_lease_is_released_whatever_happens(deploy) -> None:
+def test_lease_is_released_whatever_happens_and_hides_no_failure(deploy) -> None:
     release = deploy.get_task("release_lease")
     assert release.is_teardown
-    assert release.on_failure_fail_dagrun
+    # With it on, the release would be the run's only leaf, and a failed gate before it would end in a green run.
+    assert not release.on_failure_fail_dagrun
+    ends = [task.task_id for task in deploy.tasks if task.downstream_task_ids <= {"release_lease"}]
+    assert sorted(ends) == ["release_lease", "validation.gate"]
     assert deploy.get_task("acquire_lease").is_setup
 
 

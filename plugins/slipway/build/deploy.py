@@ -48,8 +48,9 @@ def build_deploy() -> None:
     for stage in stages:
         chain(before, stage.roots)
         before = stage.gate
-    # Also after a failure: whoever comes next need not wait for the lease to expire.
-    chain(before, release.as_teardown(setups=acquire, on_failure_fail_dagrun=True))
+    # Also after a failure: whoever comes next need not wait for the lease to expire. It must not decide the run's
+    # state: a teardown that may fail the run becomes the run's only leaf, and its success would hide a failed gate.
+    chain(before, release.as_teardown(setups=acquire, on_failure_fail_dagrun=False))
 
 
 def _stage(stage: StageName, components: Mapping[str, Component]) -> Stage:
