@@ -18,6 +18,13 @@ from rehearsal.aws.moto_fixes.dependencies import as_service
 _ZONES_WITHOUT_EKS = {"use1-az3", "usw1-az2", "cac1-az3"}
 _FREE_ADDRESSES = 6
 
+# What EKS refuses; the documentation ranges pass, AWS's own examples use them.
+_UNROUTABLE = [
+    ipaddress.ip_network(cidr)
+    for cidr in ("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12",
+                 "192.168.0.0/16", "224.0.0.0/3")
+]  # fmt: skip
+
 
 def subnets_of(ids: list[str], region: str, **members: Any) -> list[dict[str, Any]]:
     """Look subnets up in EC2 in the order given; unknown ones are refused."""
@@ -163,7 +170,7 @@ def require_endpoint_access(config: dict[str, Any], **members: Any) -> None:
             raise invalid_parameter(
                 f"Invalid CIDR block found in publicAccessCidrs: {cidr} ({error})", **members
             ) from error
-        if parsed.is_private and parsed.prefixlen and not parsed.is_global:
+        if parsed.prefixlen and any(parsed.overlaps(range_) for range_ in _UNROUTABLE):
             raise invalid_parameter(
                 f"The following CIDRs are invalid in publicAccessCidrs: [{cidr}]; reserved and private ranges are "
                 "not allowed",
