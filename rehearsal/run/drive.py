@@ -14,7 +14,7 @@ from rich.console import Console
 from rehearsal.run import airflow, cloud, postgres
 from rehearsal.run.airflow_env import airflow_environment, aws_environment, base_environment, read_secrets
 from rehearsal.run.api import AirflowApi
-from rehearsal.run.follow import explain_failures, follow, trigger, wait_parsed
+from rehearsal.run.follow import explain_failures, follow, trigger, unreadable_files, wait_parsed
 from rehearsal.run.lock import exclusive
 from rehearsal.run.ports import describe_taken, owner_of, taken
 from rehearsal.run.processes import Supervisor, describe, find_leftovers
@@ -129,7 +129,11 @@ def deploy(run: Run) -> bool:
     text = headline(settings.dag_id, state, progress, wall)
     print_summary(run.console, text, progress, logs, datetime.now(UTC))
     run.console.print(f"Start {duration(began - run.began)}, run {duration(wall)}.", highlight=False)
-    return state == "success"
+    # Files are read one after another: one that cannot be read may have been found only now.
+    unreadable = unreadable_files(api, since)
+    if unreadable:
+        run.console.print(unreadable, style="red", markup=False)
+    return state == "success" and not unreadable
 
 
 def stay_up(run: Run) -> NoReturn:

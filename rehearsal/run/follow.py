@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from rehearsal.run.api import AirflowApi, ImportFailure
+from rehearsal.run.api import AirflowApi
 from rehearsal.run.progress import ENDED, Progress, Task
 from rehearsal.run.run_log import relevant
 from rehearsal.run.settings import RunError, Settings
@@ -30,17 +30,20 @@ def wait_parsed(api: AirflowApi, dag_id: str, since: datetime, watch: Watch) -> 
     while time.monotonic() < deadline:
         watch()
         dag = api.dag(dag_id)
-        failures = [failure for failure in api.import_failures() if failure.seen >= since]
-        if failures:
-            raise RunError(describe_import_failures(failures))
+        unreadable = unreadable_files(api, since)
+        if unreadable:
+            raise RunError(unreadable)
         if dag is not None and datetime.fromisoformat(dag["last_parsed_time"]) >= since:
             return
         time.sleep(0.3)
     raise RunError(f"The DAG {dag_id} did not appear within {PARSE_TIMEOUT:.0f} s. See dag-processor.log")
 
 
-def describe_import_failures(failures: list[ImportFailure]) -> str:
-    """The DAG files that cannot be read, with their traces."""
+def unreadable_files(api: AirflowApi, since: datetime) -> str:
+    """The DAG files that Airflow could not read since then, with their traces; empty when there is none."""
+    failures = [failure for failure in api.import_failures() if failure.seen >= since]
+    if not failures:
+        return ""
     parts = [f"{failure.filename}:\n{failure.stack_trace.rstrip()}" for failure in failures]
     return "Airflow cannot read these DAG files:\n\n" + "\n\n".join(parts)
 
