@@ -29,7 +29,8 @@ def main(arguments: list[str] | None = None) -> int:
     port = listener.getsockname()[1]
     # moto builds URLs that lead back to itself with this; it reads the variable when it is imported.
     os.environ["MOTO_PORT"] = str(port)
-    os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "true")
+    # 700 outdated images that every new region would parse and every saved state would hold.
+    os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
 
     from moto.moto_server.werkzeug_app import MotoRequestHandler
     from werkzeug.serving import make_server

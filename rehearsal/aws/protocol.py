@@ -7,6 +7,8 @@ moto's, validation is ours; nothing here knows any one service.
 
 from __future__ import annotations
 
+import json
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
@@ -23,6 +25,8 @@ from werkzeug.wrappers import Response
 
 from rehearsal.aws.errors import AwsError, invalid_parameter
 from rehearsal.aws.validation import problems
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,11 @@ class ModelledService:
             result = self._handle(Call(operation.name, region, caller, params))
         except AwsError as error:
             result = error
+        except Exception as error:
+            _LOG.exception("%s:%s failed", self.name, operation.name)
+            result = AwsError("ServerException", f"The rehearsal failed at {self.name}:{operation.name}: {error!r}")
+        if isinstance(result, AwsError) and result.code not in {shape.name for shape in self.model.error_shapes}:
+            return _unmodelled(result)
         serialised = get_serializer_class(self.name, protocol)(operation).serialize(result)
         return Response(serialised["body"], serialised["status_code"], dict(serialised["headers"]))
 
@@ -129,6 +138,13 @@ class ModelledService:
             message = f"The rehearsal does not offer {self.name}:{call.operation}; it has {offered}"
             raise AwsError("NotImplementedException", message)
         return handler(call)
+
+
+def _unmodelled(error: AwsError) -> Response:
+    """An error that every AWS service may answer with, or that only the rehearsal has."""
+    body = json.dumps({"__type": error.code, "message": error.message})
+    status = 501 if error.code == "NotImplementedException" else 400
+    return Response(body, status, {"X-Amzn-Errortype": error.code}, mimetype="application/json")
 
 
 def page(items: list[Any], call: Call, default: int = 100) -> tuple[list[Any], dict[str, str]]:

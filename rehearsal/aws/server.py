@@ -23,7 +23,9 @@ from rehearsal.aws.eks.kubernetes import KubernetesAdmin, KubernetesUnavailableE
 from rehearsal.aws.eks.state import Eks
 from rehearsal.aws.identify import caller, identify
 from rehearsal.aws.persistence import Saver
+from rehearsal.aws.pricing import service as pricing
 from rehearsal.aws.protocol import ModelledService
+from rehearsal.aws.quotas import service as quotas
 from rehearsal.aws.scheduler import Scheduler
 from rehearsal.aws.statistics import Statistics, is_mutating
 
@@ -49,7 +51,11 @@ class Cloud:
         self.statistics = Statistics()
         self.scheduler = Scheduler()
         self.eks = Eks(clock, self.scheduler, KubernetesAdmin(kubernetes_admin), self.lock)
-        self.services: dict[str, ModelledService] = {"eks": eks_service.service(self.eks)}
+        self.services: dict[str, ModelledService] = {
+            "eks": eks_service.service(self.eks),
+            "pricing": pricing.service(),
+            "servicequotas": quotas.service(),
+        }
         moto_fixes.install()
         cloudformation.install(clock.speed)
         self._moto = DomainDispatcherApplication(create_backend_app)

@@ -79,7 +79,7 @@ def _delete_vpc(original: Callable[..., Any], backend: Any, vpc_id: str) -> Any:
     users += [eni.id for eni in backend.enis.values() if eni.subnet.vpc_id == vpc_id]
     users += [e.id for e in backend.vpc_end_points.values() if e.vpc_id == vpc_id and e.state != "deleted"]
     users += [g.id for g in backend.nat_gateways.values() if g.vpc_id == vpc_id and g.state != "deleted"]
-    users += [a.id for a in backend.network_acls.values() if a.vpc_id == vpc_id and a.default != "true"]
+    users += [a.id for a in backend.network_acls.values() if a.vpc_id == vpc_id and str(a.default).lower() != "true"]
     if users:
         raise DependencyViolationError(f"The vpc '{vpc_id}' has dependencies and cannot be deleted. ({_named(users)})")
     _acting.deletes_vpc = True

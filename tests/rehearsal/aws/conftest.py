@@ -6,16 +6,22 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import boto3
 import pytest
 from botocore.config import Config
+from moto.core.config import default_user_config
 from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import make_server
 
 from rehearsal.aws.clock import Clock
+from rehearsal.aws.errors import AwsError
+from rehearsal.aws.protocol import Call, ModelledService
+from rehearsal.aws.scheduler import Job
 from rehearsal.aws.server import Cloud
+from tests.rehearsal.aws.conformance import violations
 from tests.rehearsal.aws.fake_kubernetes import FakeKubernetes
 
 SPEED = 1200.0
@@ -30,14 +36,35 @@ class Aws:
         self.url = url
         self.kubernetes = kubernetes
         self._clients: dict[tuple[str, str, str], Any] = {}
+        self._gate = threading.Event()
+        self._gate.set()
+        attempt = cloud.scheduler._attempt
+
+        def attempt_when_open(job: Job) -> float | None:
+            self._gate.wait()
+            return attempt(job)
+
+        cloud.scheduler._attempt = attempt_when_open  # type: ignore[method-assign]
 
     def client(self, service: str, region: str = REGION, access_key: str = "rehearsal") -> Any:
         key = (service, region, access_key)
         if key not in self._clients:
             session = boto3.Session(aws_access_key_id=access_key, aws_secret_access_key="rehearsal")
-            config = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
+            # The server is what is tested, so botocore's own checks are off.
+            config = Config(
+                retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}, parameter_validation=False
+            )
             self._clients[key] = session.client(service, region_name=region, endpoint_url=self.url, config=config)
         return self._clients[key]
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Let no later work begin, so that states between two steps can be looked at."""
+        self._gate.clear()
+        try:
+            yield
+        finally:
+            self._gate.set()
 
     @staticmethod
     def until(probe: Callable[[], Any], seconds: float = 15.0) -> Any:
@@ -50,10 +77,34 @@ class Aws:
 
 
 @pytest.fixture(scope="session")
-def running_aws() -> Iterator[Aws]:
+def answered() -> Iterator[dict[str, set[str]]]:
+    """Checks every response of our own services; yields which operations answered, by service."""
+    seen: dict[str, set[str]] = {}
+    handle = ModelledService._handle
+
+    def checked(self: ModelledService, call: Call) -> Any:
+        result = handle(self, call)
+        found = list(violations(self.model.operation_model(call.operation), result))
+        if found:
+            # Seen by the client as a failed call, and so by the test that made it.
+            raise AwsError("ResponseDoesNotConform", "; ".join(found))
+        seen.setdefault(self.name, set()).add(call.operation)
+        return result
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ModelledService, "_handle", checked)
+        yield seen
+
+
+@pytest.fixture(scope="session")
+def running_aws(answered: dict[str, set[str]]) -> Iterator[Aws]:
     kubernetes = FakeKubernetes()
     kubernetes.start()
+    patch = pytest.MonkeyPatch()
+    patch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
     cloud = Cloud(Clock(SPEED), kubernetes.url)
+    # 1,500 policies for each test that nobody here looks at.
+    default_user_config["iam"]["load_aws_managed_policies"] = False
     cloud.start()
 
     class Quiet(MotoRequestHandler):
@@ -69,17 +120,21 @@ def running_aws() -> Iterator[Aws]:
     thread.join()
     cloud.stop()
     kubernetes.stop()
+    patch.undo()
 
 
-@pytest.fixture
-def aws(running_aws: Aws) -> Iterator[Aws]:
-    """The server, empty."""
+def _empty(running_aws: Aws) -> Aws:
     running_aws.kubernetes.broken = False
     running_aws.kubernetes.unready.clear()
     running_aws.cloud.reset()
     running_aws.kubernetes.objects.clear()
-    yield running_aws
-    running_aws.kubernetes.broken = False
+    return running_aws
+
+
+@pytest.fixture
+def aws(running_aws: Aws) -> Aws:
+    """The server, empty."""
+    return _empty(running_aws)
 
 
 class Platform:
@@ -158,3 +213,23 @@ def nodegroup(aws: Aws, platform: Platform, eks: Any, cluster: dict[str, Any]) -
     aws.until(lambda: eks.describe_nodegroup(**names)["nodegroup"]["status"] == "ACTIVE")
     described: dict[str, Any] = eks.describe_nodegroup(**names)["nodegroup"]
     return described
+
+
+class Standing:
+    """A platform with an ACTIVE cluster and node group for tests that leave them as they are."""
+
+    def __init__(self, running: Aws) -> None:
+        self.aws = _empty(running)
+        self.platform = Platform(self.aws)
+        self.eks = self.aws.client("eks")
+        self.eks.create_cluster(**self.platform.cluster_request())
+        self.aws.until(lambda: self.eks.describe_cluster(name="slipway-dev")["cluster"]["status"] == "ACTIVE")
+        self.eks.create_nodegroup(**self.platform.nodegroup_request())
+        names = {"clusterName": "slipway-dev", "nodegroupName": "primary"}
+        self.aws.until(lambda: self.eks.describe_nodegroup(**names)["nodegroup"]["status"] == "ACTIVE")
+
+
+@pytest.fixture(scope="module")
+def standing(running_aws: Aws) -> Standing:
+    """See :class:`Standing`."""
+    return Standing(running_aws)

@@ -1,0 +1,1 @@
+"""Service Quotas for what a platform needs."""
