@@ -52,7 +52,7 @@ class AddonsOperator(ConvergingOperator):
 
     def converge(self, context: Context, platform: Platform, progress: Progress) -> Sequence[Change]:
         """Install or update what differs, and wait until it is there."""
-        ClusterLink.remember(context, platform.region, cluster=platform.cluster_name)
+        ClusterLink.show(self, context, platform.region, cluster=platform.cluster_name)
         hook = EksHook.of(platform.region)
         cluster = hook.find_cluster(platform.cluster_name)
         if cluster is None:

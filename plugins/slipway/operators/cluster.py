@@ -102,7 +102,7 @@ class ClusterOperator(ConvergingOperator, EksCreateClusterOperator):
 
     def converge(self, context: Context, platform: Platform, progress: Progress) -> Sequence[Change]:
         """Create the cluster, or take the next update."""
-        ClusterLink.remember(context, platform.region, cluster=platform.cluster_name)
+        ClusterLink.show(self, context, platform.region, cluster=platform.cluster_name)
         self.region_name = platform.region
         live = EksHook.of(platform.region).find_cluster(platform.cluster_name)
         facts = cluster_facts(platform, read_outputs(platform, MADE_OF))

@@ -64,14 +64,14 @@ class ConvergingOperator(PlatformOperator):
         with explained():
             return self._finish(context, platform, Progress())
 
-    def resume(self, context: Context, progress: dict[str, Any], event: dict[str, Any]) -> Any:
+    def resume(self, context: Context, event: dict[str, Any]) -> Any:
         """Take the next step, after a wait."""
         with self.failing_for_good(), explained():
             platform = platform_of(context)
             self.hold_lease(context, platform)
             if event["status"] == FAILED:
                 raise AirflowException(f"AWS could not be asked: {event['message']}")
-            return self._finish(context, platform, Progress.load(progress))
+            return self._finish(context, platform, Progress.load(event["memory"]))
 
     @abstractmethod
     def converge(self, context: Context, platform: Platform, progress: Progress) -> Sequence[Change]:
@@ -95,12 +95,12 @@ class ConvergingOperator(PlatformOperator):
                 [],
                 mend or "look at it in the AWS console; once it moves on, clear this task, which finds it as it is",
             )
+        trigger.memory = progress.dump()
         trigger.until = min(deadline, now + SLICE.total_seconds())
         self.log.info("Waiting for %s, at most %.0f minutes more", what, (deadline - now) / 60)
         self.defer(
             trigger=trigger,
             method_name="resume",
-            kwargs={"progress": progress.dump()},
             timeout=timedelta(seconds=trigger.until - now) + GRACE,
         )
 

@@ -40,7 +40,7 @@ class AcquireLeaseOperator(StackConvergingOperator):
     def converge(self, context: Context, platform: Platform, progress: Progress) -> Sequence[Change]:
         """Take the lease as soon as there is a bucket, then look after the stack."""
         wanted = self.wanted(platform)
-        StackLink.remember(context, platform.region, stack=wanted.name)
+        StackLink.show(self, context, platform.region, stack=wanted.name)
         run = context["dag_run"]
         hook = CloudFormationHook(platform.region)
         has_bucket = bool((hook.outputs(platform, Stack.STATE) or {}).get("BucketName"))

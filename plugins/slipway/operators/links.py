@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
-from airflow.providers.common.compat.sdk import BaseOperatorLink, XCom
+from airflow.sdk import BaseOperatorLink
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
@@ -22,33 +22,39 @@ def console(region: str) -> str:
 
 
 class ConsoleLink(BaseOperatorLink):
-    """A link made from what the task remembered while it ran."""
+    """A link to what the task is about, there from the first wait on.
 
-    key: ClassVar[str]
+    Airflow asks for links when a task ends, which may be an hour after its first step, and shows what it finds in
+    the link's XCom. So the task puts the address there itself, early.
+    """
+
     path: ClassVar[str]
 
     @classmethod
-    def remember(cls, context: Context, region: str, **names: str) -> None:
-        """Keep what the link needs, before the first wait so that it works during it."""
-        context["ti"].xcom_push(key=cls.key, value={"region": region, **names})
+    def show(cls, operator: BaseOperator, context: Context, region: str, **names: str) -> None:
+        """Make the link lead somewhere.
+
+        :param names: what ``path`` names.
+        """
+        address = cls.address(region, **names)
+        operator.__dict__.setdefault("console_addresses", {})[cls.__name__] = address
+        context["ti"].xcom_push(key=cls().xcom_key, value=address)
 
     def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:
-        """The address; empty until the task has run."""
-        found: dict[str, str] | None = XCom.get_value(key=self.key, ti_key=ti_key)
-        return self.address(found) if found else ""
+        """The address; empty when the task did not get to its subject."""
+        return str(getattr(operator, "console_addresses", {}).get(type(self).__name__, ""))
 
     @classmethod
-    def address(cls, found: dict[str, str]) -> str:
-        """The address for what was remembered."""
-        values = {key: quote(value, safe="") for key, value in found.items()}
-        return console(found["region"]) + cls.path.format(**values)
+    def address(cls, region: str, **names: str) -> str:
+        """The address in the console."""
+        values = {key: quote(value, safe="") for key, value in names.items()}
+        return console(region) + cls.path.format(region=region, **values)
 
 
 class StackLink(ConsoleLink):
     """The stack in the CloudFormation console."""
 
     name = "CloudFormation stack"
-    key = "console_stack"
     path = "/cloudformation/home?region={region}#/stacks?filteringText={stack}"
 
 
@@ -56,7 +62,6 @@ class ClusterLink(ConsoleLink):
     """The cluster in the EKS console."""
 
     name = "EKS cluster"
-    key = "console_cluster"
     path = "/eks/clusters/{cluster}?region={region}"
 
 
@@ -64,5 +69,4 @@ class NodeGroupLink(ConsoleLink):
     """The node group in the EKS console."""
 
     name = "EKS node group"
-    key = "console_node_group"
     path = "/eks/clusters/{cluster}/nodegroups/{nodegroup}?region={region}"

@@ -7,18 +7,21 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.amazon.aws.operators.eks import EksCreateNodegroupOperator
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from slipway.decisions.nodegroups import NodeGroupDrift, NodeGroupFacts, create_request, drift, why_failed
 from slipway.decisions.parameters import Facts, nodegroup_parameters
-from slipway.hooks.aws import AwsError
+from slipway.hooks.aws import AwsError, explained
 from slipway.hooks.cloudformation import CloudFormationHook
 from slipway.hooks.eks import EksHook, is_in_use
 from slipway.hooks.network import NetworkHook
+from slipway.model.component import StageName
 from slipway.model.errors import Problem, RefusedError, StuckError
 from slipway.model.platform import PlacedNodeGroup, Platform, Stack
 from slipway.model.records import Action, Change
 from slipway.model.stack import WantedStack
-from slipway.operators.base import PlatformOperator
+from slipway.operators.base import FINAL_ERRORS, platform_of, skip_unless_selected
 from slipway.operators.cluster import issues, read_outputs, request_token
 from slipway.operators.converge import Progress
 from slipway.operators.links import NodeGroupLink
@@ -41,33 +44,31 @@ def placed_groups(platform: Platform) -> list[PlacedNodeGroup]:
     return platform.node_groups(network_zones(platform, live))
 
 
-class ListNodeGroupsOperator(PlatformOperator):
-    """Lists the environment's node groups, zonal ones per zone, for one mapped task each.
+class ListNodeGroupsOperator(BaseOperator):
+    """Lists the environment's node groups, zonal ones per zone, for one mapped task each; in a plan, too.
 
     Returns dictionaries with ``name``, ``source`` and ``zones``; an empty list when the stage is left out, since
     tasks mapped over a skipped task would count as failed.
     """
 
-    def execute(self, context: Context) -> Any:
+    def __init__(self, *, stage: StageName, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.stage = stage
+
+    def execute(self, context: Context) -> list[dict[str, Any]]:
         """List the node groups, or none."""
-        chosen = context["params"].get("stages")
-        if self.stage is not None and chosen and self.stage.value not in chosen:
+        try:
+            skip_unless_selected(context, self.stage)
+        except AirflowSkipException as left_out:
+            self.log.info("%s", left_out)
             return []
-        return super().execute(context)
-
-    def plan(self, context: Context, platform: Platform) -> Sequence[Change]:
-        """Nothing changes here."""
-        return []
-
-    def act(self, context: Context, platform: Platform) -> list[dict[str, Any]]:
-        """The groups."""
-        return [
-            {"name": group.name, "source": group.source, "zones": list(group.zones)}
-            for group in placed_groups(platform)
-        ]
-
-    def hold_lease(self, context: Context, platform: Platform) -> None:
-        """Looking needs no lease."""
+        try:
+            with explained():
+                groups = placed_groups(platform_of(context))
+        except FINAL_ERRORS as error:
+            raise AirflowFailException(str(error)) from error
+        self.log.info("Node groups: %s", ", ".join(group.name for group in groups))
+        return [{"name": group.name, "source": group.source, "zones": list(group.zones)} for group in groups]
 
 
 class NodeGroupOperator(StackConvergingOperator, EksCreateNodegroupOperator):
@@ -121,7 +122,7 @@ class NodeGroupOperator(StackConvergingOperator, EksCreateNodegroupOperator):
     def converge(self, context: Context, platform: Platform, progress: Progress) -> Sequence[Change]:
         """Bring about the launch template, the group, its configuration and its version."""
         group = self.placed(platform)
-        NodeGroupLink.remember(context, platform.region, cluster=platform.cluster_name, nodegroup=group.name)
+        NodeGroupLink.show(self, context, platform.region, cluster=platform.cluster_name, nodegroup=group.name)
         self.region_name = platform.region
         made_of = read_outputs(platform, MADE_OF)
         wanted = self.wanted_stack(platform, group, made_of)

@@ -201,7 +201,7 @@ class StackOperator(StackConvergingOperator):
 
     def converge(self, context: Context, platform: Platform, progress: Progress) -> Sequence[Change]:
         """Create or update the stack."""
-        StackLink.remember(context, platform.region, stack=platform.stack_name(self.stack))
+        StackLink.show(self, context, platform.region, stack=platform.stack_name(self.stack))
         hook = CloudFormationHook(platform.region)
         live = hook.find(platform.stack_name(self.stack)) if self.stack is Stack.NETWORK else None
         wanted = self.wanted(platform, stack_facts(hook, platform, self.stack, live))

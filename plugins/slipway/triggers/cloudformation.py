@@ -15,8 +15,8 @@ class StackTrigger(PollTrigger):
 
     service = "cloudformation"
 
-    def __init__(self, region: str, stack: str, until: float = 0.0) -> None:
-        super().__init__(region, until)
+    def __init__(self, region: str, stack: str, until: float = 0.0, memory: dict[str, Any] | None = None) -> None:
+        super().__init__(region, until, memory)
         self.stack = stack
 
     def subject(self) -> dict[str, Any]:
@@ -40,8 +40,10 @@ class ChangeSetTrigger(PollTrigger):
 
     service = "cloudformation"
 
-    def __init__(self, region: str, stack: str, change_set: str, until: float = 0.0) -> None:
-        super().__init__(region, until)
+    def __init__(
+        self, region: str, stack: str, change_set: str, until: float = 0.0, memory: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(region, until, memory)
         self.stack = stack
         self.change_set = change_set
 

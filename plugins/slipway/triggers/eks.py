@@ -22,8 +22,8 @@ class ClusterTrigger(PollTrigger):
 
     service = "eks"
 
-    def __init__(self, region: str, cluster: str, until: float = 0.0) -> None:
-        super().__init__(region, until)
+    def __init__(self, region: str, cluster: str, until: float = 0.0, memory: dict[str, Any] | None = None) -> None:
+        super().__init__(region, until, memory)
         self.cluster = cluster
 
     def subject(self) -> dict[str, Any]:
@@ -46,8 +46,10 @@ class NodeGroupTrigger(PollTrigger):
 
     service = "eks"
 
-    def __init__(self, region: str, cluster: str, nodegroup: str, until: float = 0.0) -> None:
-        super().__init__(region, until)
+    def __init__(
+        self, region: str, cluster: str, nodegroup: str, until: float = 0.0, memory: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(region, until, memory)
         self.cluster = cluster
         self.nodegroup = nodegroup
 
@@ -80,8 +82,9 @@ class UpdateTrigger(PollTrigger):
         nodegroup: str | None = None,
         addon: str | None = None,
         until: float = 0.0,
+        memory: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__(region, until)
+        super().__init__(region, until, memory)
         self.cluster = cluster
         self.update = update
         self.nodegroup = nodegroup
@@ -114,9 +117,15 @@ class AddonsTrigger(PollTrigger):
     service = "eks"
 
     def __init__(
-        self, region: str, cluster: str, addons: Sequence[str], moving: Sequence[str], until: float = 0.0
+        self,
+        region: str,
+        cluster: str,
+        addons: Sequence[str],
+        moving: Sequence[str],
+        until: float = 0.0,
+        memory: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__(region, until)
+        super().__init__(region, until, memory)
         self.cluster = cluster
         self.addons = list(addons)
         self.moving = list(moving)

@@ -30,21 +30,25 @@ class PollTrigger(BaseTrigger):
 
     Its one event is ``{"status": "settled", "state": ...}``, ``{"status": "waiting"}`` when ``until`` passed first
     (the operator decides whether to wait on), or ``{"status": "failed", "message": ...}`` when AWS did not answer.
+    Each also brings back ``memory``.
 
     :param until: Unix time at which it stops looking, so that a restarted triggerer does not start over.
+    :param memory: what the task wants back with the event. It goes this way, and not as arguments of the resumed
+        method, since ``dag.test()`` drops those.
     """
 
     service: ClassVar[str]
 
-    def __init__(self, region: str, until: float = 0.0) -> None:
+    def __init__(self, region: str, until: float = 0.0, memory: dict[str, Any] | None = None) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.region = region
         self.until = until
+        self.memory = memory or {}
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Class path and arguments, as Airflow stores them."""
         path = f"{type(self).__module__}.{type(self).__qualname__}"
-        return path, {"region": self.region, "until": self.until, **self.subject()}
+        return path, {"region": self.region, "until": self.until, "memory": self.memory, **self.subject()}
 
     @abstractmethod
     def subject(self) -> dict[str, Any]:
@@ -56,7 +60,7 @@ class PollTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Look until it settles."""
-        yield TriggerEvent(await self._wait())  # type: ignore[no-untyped-call]
+        yield TriggerEvent({**await self._wait(), "memory": self.memory})  # type: ignore[no-untyped-call]
 
     async def _wait(self) -> dict[str, str]:
         pause, errors = FIRST_PAUSE, 0

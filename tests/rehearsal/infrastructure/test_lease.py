@@ -115,19 +115,39 @@ def test_holding_without_a_bucket_says_so(aws: Aws, platform: Platform) -> None:
 
 
 def test_operators_make_the_bucket_take_the_lease_and_give_it_back(aws: Aws, platform: Platform) -> None:
-    outcome = run(AcquireLeaseOperator(task_id="acquire"), context(environment=platform.environment.name, ))
+    outcome = run(
+        AcquireLeaseOperator(task_id="acquire"),
+        context(
+            environment=platform.environment.name,
+        ),
+    )
     assert {change["action"] for change in outcome.value} == {"create"}
     held = LeaseHook(platform).read()
     assert held is not None
     assert (held.holder, held.dag_id) == ("manual__1", DAG)
-    assert run(AcquireLeaseOperator(task_id="acquire"), context(environment=platform.environment.name, )).value == []
-    run(ReleaseLeaseOperator(task_id="release"), context(environment=platform.environment.name, ))
+    assert (
+        run(
+            AcquireLeaseOperator(task_id="acquire"),
+            context(
+                environment=platform.environment.name,
+            ),
+        ).value
+        == []
+    )
+    run(
+        ReleaseLeaseOperator(task_id="release"),
+        context(
+            environment=platform.environment.name,
+        ),
+    )
     assert LeaseHook(platform).read() is None
 
 
 def test_planning_takes_no_lease(aws: Aws, platform: Platform) -> None:
     before = aws.mutating_calls()
-    outcome = run(AcquireLeaseOperator(task_id="acquire"), context(environment=platform.environment.name, plan_only=True))
+    outcome = run(
+        AcquireLeaseOperator(task_id="acquire"), context(environment=platform.environment.name, plan_only=True)
+    )
     assert [change["action"] for change in outcome.value] == ["create"]
     run(ReleaseLeaseOperator(task_id="release"), context(environment=platform.environment.name, plan_only=True))
     assert aws.mutating_calls() == before

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 import pytest
+from slipway.model.component import StageName
 from slipway.model.environment import AddonPhase
 from slipway.model.platform import Stack
 from slipway.operators.access import AccessOperator
@@ -34,7 +34,7 @@ def whole_stage(environment: EnvironmentFile, **params: Any) -> dict[str, list[d
     task(ClusterOperator(task_id="cluster"))
     task(AccessOperator(task_id="access"))
     task(AddonsOperator(task_id="addons_before_nodes", phase=AddonPhase.BEFORE_NODES))
-    task(ListNodeGroupsOperator(task_id="list"))
+    task(ListNodeGroupsOperator(task_id="list", stage=StageName.INFRASTRUCTURE))
     for group in found.pop("list"):
         task(NodeGroupOperator(task_id="node_group", group=group), f"node_group {group['name']}")
     task(AddonsOperator(task_id="addons", phase=AddonPhase.AFTER_NODES))
