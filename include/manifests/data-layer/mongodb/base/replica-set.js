@@ -1,7 +1,7 @@
 // Brings this member into the replica set and the set's users into being. Run in every pod; safe to repeat.
 //
 //   member 0     initiates the set when it has none (MongoDB allows that from localhost while there is no user)
-//   the primary  adds the members of MEMBERS that the set lacks, and makes the users that are missing
+//   the primary  adds the members that the set lacks, up to MEMBERS, and makes the users that are missing
 //   the others   wait until the set has them
 //
 // Exit 0: this member is primary or secondary and the users exist. 1: not yet, run again.
@@ -11,7 +11,10 @@
 const fs = require('fs');
 
 const DIRECT = 'mongodb://127.0.0.1:27017/admin?directConnection=true';
-const wanted = process.env.MEMBERS.split(',');
+const wanted = Array.from(
+  { length: Number(process.env.MEMBERS) },
+  (_, index) => `mongodb-${index}.mongodb-headless.data.svc.cluster.local:27017`,
+);
 const secret = (name) => fs.readFileSync(`/etc/secrets/mongodb-auth/${name}-password`, 'utf8').trim();
 
 const users = {
@@ -86,7 +89,7 @@ function addMissingMembers(admin) {
     print(`added member ${host}`);
   }
   for (const host of present.filter((candidate) => !wanted.includes(candidate))) {
-    print(`member ${host} is in the set but not in MEMBERS; remove it with rs.remove("${host}") if that is meant`);
+    print(`member ${host} is in the set but beyond MEMBERS; remove it with rs.remove("${host}") if that is meant`);
   }
 }
 
