@@ -112,7 +112,7 @@ class _Preview:
         scopes = self._scopes(resource, declared, changed)
         if not scopes:
             return None
-        replacement = schemas.replacement(resource.type, changed)
+        replacement = schemas.replacement(resource.type, changed, resource.properties, wanted)
         details = list(self._details(resource, wanted, changed))
         if replacement == "True" and all(detail["Evaluation"] == "Dynamic" for detail in details):
             replacement = "Conditional"
@@ -139,7 +139,7 @@ class _Preview:
     def _details(self, resource: Resource, wanted: Mapping[str, Any], changed: set[str]) -> Iterator[dict[str, Any]]:
         tags = schemas.tag_property(resource.type)
         for name in sorted(changed):
-            recreation = _RECREATION[schemas.replacement(resource.type, [name])]
+            recreation = _RECREATION[schemas.replacement(resource.type, [name], resource.properties, wanted)]
             target = {"Attribute": "Tags"} if name == tags else {
                 "Attribute": "Properties", "Name": name, "RequiresRecreation": recreation,
             }  # fmt: skip

@@ -159,7 +159,7 @@ def _apply(stack: Stack, operation: Operation, step: Step) -> bool:
         if not changed:
             return False
         stack.note(operation.moment, resource, "UPDATE_IN_PROGRESS")
-        if schemas.replacement(resource.type, changed) == "True":
+        if schemas.replacement(resource.type, changed, resource.properties, wanted) == "True":
             resource = _replace(stack, operation, template, resource, step.needs, changed)
         else:
             handler = HANDLERS[resource.type]

@@ -93,15 +93,29 @@ def check_attribute(resource_type: str, attribute: str) -> None:
         )
 
 
-def replacement(resource_type: str, changed: Iterable[str]) -> str:
-    """``True``, ``False`` or ``Conditional``: whether changing these top-level properties replaces the resource."""
+def replacement(resource_type: str, changed: Iterable[str], old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    """``True``, ``False`` or ``Conditional``: whether changing these top-level properties replaces the resource.
+
+    :param old: the properties before.
+    :param new: the properties after.
+    """
     published = schema(resource_type)
-    fixed = {_strip(pointer).split("/")[0] for pointer in published.get("createOnlyProperties") or []}
-    perhaps = {_strip(pointer).split("/")[0] for pointer in published.get("conditionalCreateOnlyProperties") or []}
     names = set(changed)
-    if names & fixed:
-        return "True"
-    return "Conditional" if names & perhaps else "False"
+    for outcome, member in (("True", "createOnlyProperties"), ("Conditional", "conditionalCreateOnlyProperties")):
+        for pointer in published.get(member) or []:
+            path = _strip(pointer).split("/")
+            if path[0] in names and _at(old, path) != _at(new, path):
+                return outcome
+    return "False"
+
+
+def _at(properties: Any, path: list[str]) -> Any:
+    """The value at ``path``; what lies inside a list is compared with the list."""
+    for name in path:
+        if not isinstance(properties, Mapping):
+            return properties
+        properties = properties.get(name)
+    return properties
 
 
 def tag_property(resource_type: str) -> str | None:

@@ -6,7 +6,7 @@ import re
 import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from moto.cloudformation.models import cloudformation_backends
@@ -38,12 +38,14 @@ class Stacks:
     """The stacks of one account and region.
 
     :param speed: how many times faster than AWS work proceeds.
+    :param now: tells the Unix time in seconds.
     """
 
-    def __init__(self, account: str, region: str, speed: float) -> None:
+    def __init__(self, account: str, region: str, speed: float, now: Callable[[], float] = time.time) -> None:
         self.account = account
         self.region = region
         self._speed = speed
+        self._now = now
         backend = cloudformation_backends[account][region]
         # moto's own dicts, so that its reset, its tagging API and a saved state include our stacks.
         self._live: dict[str, Stack] = backend.stacks
@@ -51,7 +53,7 @@ class Stacks:
 
     def advance(self) -> None:
         """Work off what is due in every stack."""
-        now = time.time()
+        now = self._now()
         for stack in list(self._live.values()):
             engine.advance(stack, now)
             if not stack.exists:
@@ -94,7 +96,7 @@ class Stacks:
         stack.protected = bool(request.get("EnableTerminationProtection", False))
         self._accept(stack, request, body)
         self._live[stack.id] = stack
-        engine.start_create(stack, time.time(), self._speed)
+        engine.start_create(stack, self._now(), self._speed)
         return stack
 
     def update(self, request: Mapping[str, Any], body: str | None) -> Stack:
@@ -124,7 +126,7 @@ class Stacks:
                 f"Invalid operation on stack [{stack.id}]. Specify which resources to retain only when the stack is "
                 "in the DELETE_FAILED state."
             )
-        engine.start_delete(stack, time.time(), self._speed, retain)
+        engine.start_delete(stack, self._now(), self._speed, retain)
 
     def continue_rollback(self, name_or_id: str, skip: set[str]) -> None:
         """Try a failed rollback again, without the resources in ``skip``."""
@@ -134,7 +136,7 @@ class Stacks:
                 f"Stack:{stack.id} is in {stack.status} state and can not continue a rollback; that takes "
                 "UPDATE_ROLLBACK_FAILED"
             )
-        engine.start_rollback(stack, stack.before, time.time(), self._speed, "User Initiated", skip)
+        engine.start_rollback(stack, stack.before, self._now(), self._speed, "User Initiated", skip)
 
     def create_change_set(self, request: Mapping[str, Any], body: str | None) -> tuple[ChangeSet, Stack]:
         """Propose to create or update a stack."""
@@ -155,7 +157,7 @@ class Stacks:
                 proposed.status, proposed.execution_status, proposed.reason = "FAILED", "UNAVAILABLE", NO_CHANGES
         if stack.id not in self._live:
             self._live[stack.id] = stack
-            stack.record(time.time(), "REVIEW_IN_PROGRESS", "User Initiated")
+            stack.record(self._now(), "REVIEW_IN_PROGRESS", "User Initiated")
         stack.change_sets[name] = proposed
         return proposed, stack
 
@@ -185,7 +187,7 @@ class Stacks:
         if proposed.type == "CREATE":
             self._adopt(stack, proposed)
             stack.on_failure = proposed.on_failure
-            engine.start_create(stack, time.time(), self._speed)
+            engine.start_create(stack, self._now(), self._speed)
         else:
             self._check_updatable(stack)
             self._start_update(stack, proposed)
@@ -206,7 +208,7 @@ class Stacks:
                 "satisfy regular expression pattern: [a-zA-Z][-a-zA-Z0-9]*, and have at most 128 characters"
             )
         stack_id = f"arn:{partition}:cloudformation:{self.region}:{self.account}:stack/{name}/{uuid.uuid4()}"
-        return Stack(stack_id, name, self.region, self.account, time.time(), status, role_arn=request.get("RoleARN"))
+        return Stack(stack_id, name, self.region, self.account, self._now(), status, role_arn=request.get("RoleARN"))
 
     def _stack_for(self, request: Mapping[str, Any]) -> Stack:
         name, kind = request["StackName"], request.get("ChangeSetType", "UPDATE")
@@ -249,7 +251,7 @@ class Stacks:
         partition = get_partition(self.region)
         arn = f"arn:{partition}:cloudformation:{self.region}:{self.account}:changeSet/{name}/{uuid.uuid4()}"
         return ChangeSet(
-            arn, name, request.get("ChangeSetType", "UPDATE"), time.time(), body, parameters, _tags(request),
+            arn, name, request.get("ChangeSetType", "UPDATE"), self._now(), body, parameters, _tags(request),
             list(request.get("Capabilities", [])), request.get("Description"), on_failure=_on_failure(request),
             notification_arns=list(request.get("NotificationARNs", [])),
         )  # fmt: skip
@@ -293,7 +295,7 @@ class Stacks:
     def _start_update(self, stack: Stack, proposed: ChangeSet) -> None:
         before = engine.snapshot(stack)
         self._adopt(stack, proposed)
-        engine.start_update(stack, before, time.time(), self._speed)
+        engine.start_update(stack, before, self._now(), self._speed)
 
     def _adopt(self, stack: Stack, proposed: ChangeSet) -> None:
         stack.body, stack.parameters, stack.tags = proposed.body, proposed.parameters, proposed.tags
