@@ -105,11 +105,12 @@ class ClusterOperator(ConvergingOperator, EksCreateClusterOperator):
         ClusterLink.show(self, context, platform.region, cluster=platform.cluster_name)
         self.region_name = platform.region
         live = EksHook.of(platform.region).find_cluster(platform.cluster_name)
+        if live is not None:
+            require_ours(platform, live)
         facts = cluster_facts(platform, read_outputs(platform, MADE_OF))
         if live is None:
             self._create(context, platform, facts, progress)
             self._wait_until_active(platform, progress)
-        require_ours(platform, live)
         if live["status"] in {"CREATING", "PENDING", "UPDATING", "DELETING"}:
             self._wait_until_active(platform, progress, was=live["status"])
         if live["status"] == "FAILED":

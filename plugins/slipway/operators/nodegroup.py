@@ -124,15 +124,16 @@ class NodeGroupOperator(StackConvergingOperator, EksCreateNodegroupOperator):
         group = self.placed(platform)
         NodeGroupLink.show(self, context, platform.region, cluster=platform.cluster_name, nodegroup=group.name)
         self.region_name = platform.region
+        live = EksHook.of(platform.region).find_nodegroup(platform.cluster_name, group.name)
+        if live is not None:
+            self.require_ours(platform, live)
         made_of = read_outputs(platform, MADE_OF)
         wanted = self.wanted_stack(platform, group, made_of)
         outputs = self.ensure_stack(context, platform, wanted, progress, f"nodegroup-{group.name}")
         facts = self.facts(platform, group, made_of, outputs)
-        live = EksHook.of(platform.region).find_nodegroup(platform.cluster_name, group.name)
         if live is None:
             self._create(context, platform, group, facts, progress)
             self._wait_until_active(platform, group, progress, "CREATING")
-        self.require_ours(platform, live)
         self._require_sound(platform, group, live, progress)
         found = drift(live, group, platform, facts)
         if found.immutable:
