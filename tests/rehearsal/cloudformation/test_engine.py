@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Iterator
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -107,6 +108,26 @@ def test_resources_appear_one_after_the_other(world: World) -> None:
     world.after(60)
     assert stack.status == "CREATE_COMPLETE"
     assert stack.outputs == [{"OutputKey": "Subnet", "OutputValue": stack.resources["Subnet"].physical_id}]
+
+
+def test_a_network_takes_as_long_as_its_nat_gateways(world: World) -> None:
+    body = (Path(__file__).parents[3] / "include" / "cloudformation" / "network.yaml").read_text()
+    given = {
+        "Environment": "dev",
+        "Platform": "slipway-dev",
+        "Zones": "eu-west-1a,eu-west-1b",
+        "ZoneCount": "2",
+        "PublicCidrs": "10.0.0.0/24,10.0.1.0/24",
+        "PrivateCidrs": "10.0.10.0/24,10.0.11.0/24",
+        "LogsKeyArn": "arn:aws:kms:eu-west-1:123456789012:key/1234",
+    }
+    parameters = [{"ParameterKey": key, "ParameterValue": value} for key, value in given.items()]
+    stack = world.create(body, Parameters=parameters, Capabilities=["CAPABILITY_NAMED_IAM"])
+    assert world.finish(stack) == "CREATE_COMPLETE"
+    took = stack.events[-1].moment - stack.created
+    assert 150 <= took <= 210, "about three minutes on AWS"
+    world.stacks.delete(stack.name, set())
+    assert world.finish(stack) == "DELETE_COMPLETE"
 
 
 def test_events_are_dated_when_they_would_have_happened(world: World) -> None:

@@ -42,7 +42,7 @@ def test_the_same_request_again_changes_nothing(platform: Platform, template: st
     ("template", "changed", "expected"),
     [
         ("state", {"ReportExpiryDays": 30}, {("StateBucket", "Modify", "False")}),
-        ("encryption", {"KeyDeletionDays": 7}, {(f"{key}Key", "Modify", "False") for key in ("Secrets", "Logs", "Data")}),
+        ("encryption", {"KeyDeletionDays": 7}, {(f"{n}Key", "Modify", "False") for n in ("Secrets", "Logs", "Data")}),
         ("network", {"FlowLogRetentionDays": 90}, {("FlowLogGroup", "Modify", "False")}),
         ("network", {"FlowLogTraffic": "REJECT"}, {("FlowLog", "Modify", "True")}),
         (
