@@ -124,7 +124,7 @@ class ModelledService:
                 "values": request.values,
             }
         )
-        params = {name: value for name, value in parsed.items() if value is not None and value != []}
+        params = {name: value for name, value in parsed.items() if not _absent(operation, name, value)}
         found = list(problems(operation.input_shape, params)) if operation.input_shape else []
         if found:
             plural = "error" if len(found) == 1 else "errors"
@@ -138,6 +138,12 @@ class ModelledService:
             message = f"The rehearsal does not offer {self.name}:{call.operation}; it has {offered}"
             raise AwsError("NotImplementedException", message)
         return handler(call)
+
+
+def _absent(operation: Any, name: str, value: Any) -> bool:
+    """Whether the request did not have this parameter; a list in the query string is parsed to ``[]`` then."""
+    in_query = operation.input_shape.members[name].serialization.get("location") == "querystring"
+    return value is None or (value == [] and in_query)
 
 
 def _unmodelled(error: AwsError) -> Response:

@@ -112,12 +112,19 @@ def _delete_nat_gateway(original: Callable[..., Any], backend: Any, nat_gateway_
 
 
 def _create_network_interface(
-    original: Callable[..., Any], backend: Any, subnet: Any, private_ip_address: Any, *arguments: Any, **options: Any
+    original: Callable[..., Any],
+    backend: Any,
+    subnet: Any,
+    private_ip_address: Any,
+    private_ip_addresses: Any = None,
+    group_ids: list[str] | None = None,
+    *arguments: Any,
+    **options: Any,
 ) -> Any:
-    for group_id in options.get("group_ids") or []:
+    for group_id in group_ids or []:
         if backend.get_security_group_from_id(group_id) is None:
             raise InvalidSecurityGroupNotFoundError(group_id)
-    return original(backend, subnet, private_ip_address, *arguments, **options)
+    return original(backend, subnet, private_ip_address, private_ip_addresses, group_ids, *arguments, **options)
 
 
 def _delete_network_interface(original: Callable[..., Any], backend: Any, eni_id: str) -> Any:

@@ -36,7 +36,10 @@ class FakeKubernetes:
         if self.broken:
             return 503, {"error": "broken on purpose"}
         if method == "DELETE":
-            return (200, {}) if self.objects.pop(path, None) is not None else (404, {"error": "absent"})
+            gone = [each for each in self.objects if each == path or each.startswith(f"{path}/")]
+            for each in gone:
+                del self.objects[each]
+            return (200, {}) if gone else (404, {"error": "absent"})
         if method == "PUT":
             self.objects[path] = body
         elif path not in self.objects:

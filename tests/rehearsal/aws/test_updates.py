@@ -107,6 +107,25 @@ def test_config_updates_take_effect(aws: Aws, platform: Platform, eks: Any, clus
         eks.cancel_update(name="slipway-dev", updateId=update["id"])
 
 
+def test_rollback_with_auto_mode_can_be_cancelled(aws: Aws, platform: Platform, eks: Any) -> None:
+    auto = {
+        "computeConfig": {"enabled": True, "nodePools": ["system"], "nodeRoleArn": platform.roles["node"]},
+        "storageConfig": {"blockStorage": {"enabled": True}},
+        "kubernetesNetworkConfig": {"elasticLoadBalancing": {"enabled": True}},
+        "bootstrapSelfManagedAddons": False,
+    }
+    eks.create_cluster(**platform.cluster_request(version="1.35", **auto))
+    aws.until(lambda: eks.describe_cluster(name="slipway-dev")["cluster"]["status"] == "ACTIVE")
+    assert not any("/addons/" in path for path in aws.kubernetes.objects)
+    _finished(aws, eks, eks.update_cluster_version(name="slipway-dev", version="1.36")["update"])
+    with aws.paused():
+        rollback = eks.update_cluster_version(name="slipway-dev", version="1.35")["update"]
+        cancelled = eks.cancel_update(name="slipway-dev", updateId=rollback["id"])["update"]
+        assert (cancelled["status"], cancelled["cancellation"]["status"]) == ("Cancelled", "Successful")
+    cluster = eks.describe_cluster(name="slipway-dev")["cluster"]
+    assert (cluster["status"], cluster["version"]) == ("ACTIVE", "1.36")
+
+
 def _instances(aws: Aws) -> set[str]:
     pages = aws.client("ec2").describe_instances()["Reservations"]
     return {i["InstanceId"] for page in pages for i in page["Instances"] if i["State"]["Name"] == "running"}
