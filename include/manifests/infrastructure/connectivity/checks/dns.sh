@@ -3,9 +3,10 @@
 # that the name did not resolve, and any other outcome that it did.
 set -eu
 
-region="${AWS_REGION:-us-east-1}"
+# Without a region the global names do.
+outside="${OUTSIDE_NAME:-sts.${AWS_REGION:+$AWS_REGION.}amazonaws.com}"
 resolved=0
-for name in kubernetes.default.svc "sts.$region.amazonaws.com"; do
+for name in kubernetes.default.svc "$outside"; do
   attempt=0
   while :; do
     attempt=$((attempt + 1))

@@ -3,9 +3,13 @@
 # (NAT gateway or VPC endpoint) and the clock; both services answer an anonymous GET with an error status.
 set -eu
 
-region="${AWS_REGION:-us-east-1}"
-sts="${STS_URL:-https://sts.$region.amazonaws.com/}"
-ecr="${ECR_URL:-https://api.ecr.$region.amazonaws.com/}"
+# Without a region the global addresses do.
+sts="${STS_URL:-https://sts.${AWS_REGION:+$AWS_REGION.}amazonaws.com/}"
+if [ -n "${AWS_REGION:-}" ]; then
+  ecr="${ECR_URL:-https://api.ecr.$AWS_REGION.amazonaws.com/}"
+else
+  ecr="${ECR_URL:-https://public.ecr.aws/}"
+fi
 numbers=""
 for entry in "sts $sts" "ecr $ecr"; do
   name="${entry%% *}"
