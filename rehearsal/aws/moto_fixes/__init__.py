@@ -7,7 +7,12 @@ Each module corrects one part by wrapping moto's functions.
 
 from __future__ import annotations
 
-from rehearsal.aws.moto_fixes import bucket_policies, dependencies, iam, launches, scaling, spot, sts
+from rehearsal.aws.moto_fixes import offerings
+
+# Before anything imports moto's EC2, which the other modules do.
+offerings.install()
+
+from rehearsal.aws.moto_fixes import bucket_policies, dependencies, iam, launches, scaling, spot, sts  # noqa: E402
 
 _installed = False
 
