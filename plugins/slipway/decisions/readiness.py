@@ -86,11 +86,9 @@ def judge(facts: Facts, now: datetime, deadline: datetime, since: datetime | Non
             # Most classes bind a claim when its first pod comes; without one there is nothing to wait for.
             continue
         reason = _RULES.get(ref.kind, _always)(live)
-        if isinstance(reason, _Final):
-            found.failed.append(f"{ref}: {reason}")
-        elif reason:
+        if reason:
             unready.append(ref)
-            found.waiting.append(f"{ref}: {reason}")
+            (found.failed if isinstance(reason, _Final) else found.waiting).append(f"{ref}: {reason}")
     if any(ref.kind in _WORKLOADS for ref in unready):
         _explain_pods(facts, now, found)
         _explain_refusals(facts, unready, now, since, found)
@@ -241,16 +239,21 @@ def _time(value: str | None) -> datetime | None:
 
 
 def _explain_pods(facts: Facts, now: datetime, found: _Findings) -> None:
+    unscheduled: dict[str, list[str]] = {}
     for pod in facts.pods:
         name = f"Pod {pod['metadata'].get('namespace', '')}/{pod['metadata']['name']}"
         scheduled = _condition(pod, "PodScheduled")
         if scheduled.get("status") == "False":
-            found.waiting.append(f"{name}: {scheduled.get('reason', 'Unschedulable')}: {scheduled.get('message', '')}")
+            why = f"{scheduled.get('reason', 'Unschedulable')}: {scheduled.get('message', '')}"
+            unscheduled.setdefault(why, []).append(name)
             continue
         since = _time(scheduled.get("lastTransitionTime")) or _time(pod["metadata"].get("creationTimestamp")) or now
         status = _status(pod)
         for container in [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]:
             _explain_container(name, container, now - since, found)
+    for why, names in unscheduled.items():
+        others = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        found.waiting.append(f"{names[0]}{others}: {why}")
 
 
 def _explain_container(name: str, container: Live, age: timedelta, found: _Findings) -> None:

@@ -30,6 +30,7 @@ ATTEMPTS = 6
 BACKOFF_SECONDS = 0.25
 LONGEST_BACKOFF_SECONDS = 10.0
 REQUEST_TIMEOUT_SECONDS = 60
+UNAUTHORIZED_RETRIES = 3
 PAGE = 500
 # How long a token is used before asking whether it is time for another; less than the margin it is renewed with.
 TOKEN_CHECK_SECONDS = 60.0
@@ -136,7 +137,7 @@ class KubernetesApi:
         :raises KubernetesApiError: refused, or still failing after the last attempt.
         """
         data = json.dumps(body).encode() if body is not None else None
-        renewed = False
+        refused = 0
         for attempt in range(1, ATTEMPTS + 1):
             last = attempt == ATTEMPTS
             try:
@@ -149,9 +150,11 @@ class KubernetesApi:
                 continue
             if status < 400:
                 return Answer(status, answer, [_warning(text) for text in headers.getall("Warning", [])])
-            if status == 401 and not renewed:
-                renewed = True
+            if status == 401 and refused < UNAUTHORIZED_RETRIES:
+                # The token may have been too old; and access that was just granted takes EKS a moment to know of.
+                refused += 1
                 self._forget_token()
+                await asyncio.sleep(_backoff(refused, None))
                 continue
             error_ = KubernetesApiError(method, path, status, answer)
             busy = status == 409 and method == "PATCH" and not error_.field_conflicts

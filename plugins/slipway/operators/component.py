@@ -71,8 +71,9 @@ class DeployComponentOperator(PlatformOperator):
 
         skip_if_disabled(self.component, platform)
         objects = render(self.component, platform)
-        hook = SecretsHook(platform)
-        planned = [(secret, *hook.plan(self.component, secret)) for secret in self.component.spec.secrets]
+        wanted = self.component.spec.secrets
+        hook = SecretsHook(platform) if wanted else None
+        planned = [(secret, *hook.plan(self.component, secret)) for secret in wanted] if hook else []
         changes = [change for _, _, change in planned]
         known = [manifest(self.component, secret, values) for secret, values, _ in planned if values is not None]
         unknown = [manifest(self.component, secret, {}) for secret, values, _ in planned if values is None]
@@ -108,8 +109,9 @@ class DeployComponentOperator(PlatformOperator):
 
         skip_if_disabled(self.component, platform)
         objects = render(self.component, platform)
-        secrets = SecretsHook(platform)
-        ensured = [(secret, *secrets.ensure(self.component, secret)) for secret in self.component.spec.secrets]
+        wanted = self.component.spec.secrets
+        hook = SecretsHook(platform) if wanted else None
+        ensured = [(secret, *hook.ensure(self.component, secret)) for secret in wanted] if hook else []
         copies = [manifest(self.component, secret, values) for secret, values, _ in ensured]
         access = EksAccess.of(platform)
         endpoint = access.endpoint()

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
-from datetime import timedelta
+import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import yaml
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from slipway.catalog.render import render
+from slipway.decisions.inventory import ObjectRef
+from slipway.hooks.kubernetes import EksAccess
+from slipway.hooks.kubernetes_async import connect
+from slipway.hooks.releases import Releases
+from slipway.operators.component import DeployComponentOperator
 
 from tests.rehearsal.components.conftest import Stack, edit
 from tests.rehearsal.components.driver import Run
@@ -34,11 +42,23 @@ def test_first_deploy_creates_waits_and_records(stack: Stack) -> None:
     assert set(actions.values()) == {"create"}
     assert {"Deployment tiny/tiny", "Namespace tiny", "Secret tiny/tiny-auth"} <= set(actions)
     assert "AWS::SecretsManager::Secret slipway-dev/tiny/tiny-auth" in actions
-    assert outcome.waits == ["ComponentReadyTrigger"]
     assert stack.kubernetes("GET", DEPLOYMENT)["status"]["availableReplicas"] == 2
     assert release_names(stack) == ["tiny.v1"]
     record = stack.kubernetes("GET", f"{RELEASES}/tiny.v1")
     assert '"state":"ready"' in record["data"]["release.json"]
+
+
+def test_a_slow_rollout_is_waited_for_by_a_trigger(stack: Stack) -> None:
+    path = stack.folder("tiny") / "deployment.yaml"
+    path.write_text(
+        path.read_text().replace(
+            "  replicas: 2", "  replicas: 2\n  minReadySeconds: 1800\n  progressDeadlineSeconds: 9000"
+        )
+    )
+    outcome = stack.deploy("tiny")
+    assert outcome.waits == ["ComponentReadyTrigger"]
+    assert stack.kubernetes("GET", DEPLOYMENT)["status"]["availableReplicas"] == 2
+    assert '"state":"ready"' in stack.kubernetes("GET", f"{RELEASES}/tiny.v1")["data"]["release.json"]
 
 
 def test_second_deploy_changes_nothing_and_does_not_wait(stack: Stack) -> None:
@@ -66,7 +86,6 @@ def test_what_was_deleted_by_hand_is_repaired_without_a_new_release(stack: Stack
     stack.kubernetes("DELETE", DEPLOYMENT)
     outcome = stack.deploy("tiny")
     assert [(change["action"], change["resource"]) for change in outcome.value] == [("create", "Deployment tiny/tiny")]
-    assert outcome.waits == ["ComponentReadyTrigger"]
     assert release_names(stack) == ["tiny.v1"]
 
 
@@ -106,8 +125,6 @@ def test_what_left_the_manifests_is_pruned_unless_it_is_not_ours(stack: Stack) -
 def test_a_run_that_died_while_applying_leaves_nothing_unaccounted_for(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from slipway.hooks.releases import Releases
-
     async def die(*_: object) -> Any:
         raise RuntimeError("the worker died")
 
@@ -142,8 +159,6 @@ def test_secrets_are_made_once_and_never_recorded(stack: Stack) -> None:
 
 
 def test_secret_values_are_in_no_rendered_field_and_no_result(stack: Stack) -> None:
-    from slipway.operators.component import DeployComponentOperator
-
     operator = DeployComponentOperator(task_id="deploy", component=stack.component("tiny"))
     outcome = Run().task(operator)
     data = stack.kubernetes("GET", SECRET)["data"]
@@ -191,23 +206,18 @@ def test_a_rollout_that_cannot_fit_fails_with_the_schedulers_words(stack: Stack)
 
 
 def test_releases_keep_the_last_ten(stack: Stack) -> None:
-    kustomization = stack.folder("tiny") / "kustomization.yaml"
-    generators = yaml.safe_load(kustomization.read_text())["configMapGenerator"]
-    for number in range(12):
-        generators[1]["literals"] = [f"mode={number}"]
-        edit(kustomization, configMapGenerator=generators)
-        stack.deploy("tiny")
+    async def release_twelve_times() -> None:
+        access = EksAccess.of(stack.platform)
+        async with connect(access, access.endpoint()) as api:
+            for number in range(12):
+                manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": str(number)}}
+                await Releases(api).begin("tiny", [manifest], [ObjectRef.of(manifest)], "run", datetime.now(UTC))
+
+    asyncio.run(release_twelve_times())
     assert release_names(stack) == sorted(f"tiny.v{number}" for number in range(3, 13))
 
 
 def test_a_release_gives_its_manifests_back(stack: Stack) -> None:
-    import asyncio
-
-    from slipway.catalog.render import render
-    from slipway.hooks.kubernetes import EksAccess
-    from slipway.hooks.kubernetes_async import connect
-    from slipway.hooks.releases import Releases
-
     stack.deploy("tiny")
 
     async def read() -> Any:
@@ -223,6 +233,4 @@ def test_a_release_gives_its_manifests_back(stack: Stack) -> None:
 
 
 def _plain(manifests: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    import json
-
     return json.loads(json.dumps(manifests, sort_keys=True))  # type: ignore[no-any-return]

@@ -63,7 +63,7 @@ def test_write_races_are_retried_and_field_conflicts_are_not() -> None:
     assert len(conflict.sent("PATCH")) == 1
 
 
-def test_a_refused_token_is_renewed_once() -> None:
+def test_a_refused_token_is_renewed() -> None:
     script = Scripted().on("GET", "/x", 401).on("GET", "/x", 200, {"a": 1})
     assert run(script, lambda api: api.get("/x")) == {"a": 1}
     assert script.tokens == ["Bearer token-0", "Bearer token-1"]

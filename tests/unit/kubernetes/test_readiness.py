@@ -226,6 +226,22 @@ def test_a_claim_is_waited_for_only_when_a_pod_wants_it() -> None:
     assert lost.state is FAILED
 
 
+def test_pods_with_the_same_trouble_are_told_of_once() -> None:
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/2 nodes: cpu"}
+    verdict = judged(pods=[pod({"conditions": [condition]})] * 3)
+    assert [reason for reason in verdict.reasons if "Pod" in reason] == [
+        "Pod data/it-0 and 2 more: Unschedulable: 0/2 nodes: cpu"
+    ]
+
+
+def test_a_rollout_that_ran_out_of_time_still_says_what_its_pods_say() -> None:
+    late = deployment(conditions=[{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}])
+    crash = pod(waiting("CrashLoopBackOff", lastState={"terminated": {"exitCode": 1, "message": "no license"}}))
+    verdict = judge(Facts({ref("Deployment"): late}, [crash]), NOW, DEADLINE)
+    assert verdict.state is FAILED
+    assert any("no license" in reason for reason in verdict.reasons)
+
+
 def test_pods_of_ready_workloads_are_not_looked_at() -> None:
     facts = Facts({ref("Deployment"): deployment(**DONE)}, [pod(waiting("InvalidImageName"))])
     assert judge(facts, NOW, DEADLINE).state is READY
