@@ -11,7 +11,7 @@ from typing import Any
 from rehearsal.aws.cloudformation.engine import context_of
 from rehearsal.aws.cloudformation.intrinsics import as_text
 from rehearsal.aws.cloudformation.model import Resource, Stack, at
-from rehearsal.aws.cloudformation.types import HANDLERS
+from rehearsal.aws.cloudformation.types import handler as handler_of
 
 
 def detect(stack: Stack) -> str:
@@ -21,7 +21,7 @@ def detect(stack: Stack) -> str:
     """
     now = at(time.time())
     drifts = [_compare(stack, resource) for resource in stack.resources.values() if resource.physical_id]
-    drifted = [item for item in drifts if item["StackResourceDriftStatus"] != "IN_SYNC"]
+    drifted = [item for item in drifts if item["StackResourceDriftStatus"] in ("MODIFIED", "DELETED")]
     stack.drift = {
         "StackId": stack.id,
         "StackDriftDetectionId": str(uuid.uuid4()),
@@ -35,8 +35,7 @@ def detect(stack: Stack) -> str:
 
 
 def _compare(stack: Stack, resource: Resource) -> dict[str, Any]:
-    handler = HANDLERS[resource.type]
-    actual = handler.read(context_of(stack, resource), str(resource.physical_id), resource.properties)
+    handler = handler_of(resource.type)
     found: dict[str, Any] = {
         "StackId": stack.id,
         "LogicalResourceId": resource.logical_id,
@@ -44,6 +43,10 @@ def _compare(stack: Stack, resource: Resource) -> dict[str, Any]:
         "ResourceType": resource.type,
         "ExpectedProperties": json.dumps(resource.properties),
     }
+    try:
+        actual = handler.read(context_of(stack, resource), str(resource.physical_id), resource.properties)
+    except NotImplementedError:
+        return {**found, "StackResourceDriftStatus": "NOT_CHECKED", "PropertyDifferences": []}
     if actual is None:
         return {**found, "StackResourceDriftStatus": "DELETED", "PropertyDifferences": []}
     differences = list(_differences(resource.properties, actual))

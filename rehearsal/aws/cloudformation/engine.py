@@ -12,17 +12,18 @@ import logging
 from collections.abc import Collection, Mapping
 
 from botocore.exceptions import BotoCoreError, ClientError
+from moto.core.exceptions import ServiceException
 
 from rehearsal.aws.cloudformation import durations, schemas
-from rehearsal.aws.cloudformation.errors import CloudFormationError, ResourceFailed
+from rehearsal.aws.cloudformation.errors import ResourceFailed
 from rehearsal.aws.cloudformation.model import Operation, Resource, Stack, Step
 from rehearsal.aws.cloudformation.scope import StackScope, outputs_of, properties_of, template_of
 from rehearsal.aws.cloudformation.template import Template
-from rehearsal.aws.cloudformation.types import HANDLERS
+from rehearsal.aws.cloudformation.types import handler as handler_of
 from rehearsal.aws.cloudformation.types.base import Context
 
 _LOG = logging.getLogger(__name__)
-_EXPECTED = (BotoCoreError, CloudFormationError, ResourceFailed)
+_EXPECTED = (BotoCoreError, ServiceException, ResourceFailed)
 _APPLYING = {"CREATE", "UPDATE", "UPDATE_ROLLBACK"}  # the other kinds only delete
 
 
@@ -162,7 +163,7 @@ def _apply(stack: Stack, operation: Operation, step: Step) -> bool:
         if schemas.replacement(resource.type, changed, resource.properties, wanted) == "True":
             resource = _replace(stack, operation, template, resource, step.needs, changed)
         else:
-            handler = HANDLERS[resource.type]
+            handler = handler_of(resource.type)
             made = handler.update(context_of(stack, resource), str(resource.physical_id), resource.properties, wanted)
             resource.properties, resource.attributes = wanted, made.attributes
     step.finish = operation.moment + durations.seconds(resource.type, resource.properties) / operation.speed
@@ -171,7 +172,7 @@ def _apply(stack: Stack, operation: Operation, step: Step) -> bool:
 
 def _make(stack: Stack, operation: Operation, template: Template, resource: Resource) -> None:
     resource.properties = properties_of(template, StackScope(template, stack), resource.logical_id, stack.tags)
-    made = HANDLERS[resource.type].create(context_of(stack, resource), resource.properties)
+    made = handler_of(resource.type).create(context_of(stack, resource), resource.properties)
     resource.physical_id, resource.attributes = made.physical_id, made.attributes
     stack.note(operation.moment, resource, "CREATE_IN_PROGRESS", "Resource creation Initiated")
 
@@ -212,7 +213,7 @@ def _restore(stack: Stack, operation: Operation, step: Step, before: Resource) -
         return False
     if now.status == "UPDATE_FAILED" or changed_properties(now.properties, before.properties):
         stack.note(operation.moment, now, "UPDATE_IN_PROGRESS")
-        made = HANDLERS[now.type].update(
+        made = handler_of(now.type).update(
             context_of(stack, now), str(now.physical_id), now.properties, before.properties
         )
         now.properties, now.attributes = before.properties, made.attributes
@@ -231,7 +232,7 @@ def _complete(stack: Stack, operation: Operation, step: Step) -> None:
         return
     resource = step.resource
     try:
-        HANDLERS[resource.type].delete(context_of(stack, resource), str(resource.physical_id), resource.properties)
+        handler_of(resource.type).delete(context_of(stack, resource), str(resource.physical_id), resource.properties)
     except Exception as error:  # whatever a handler meets fails its resource, not the server
         stack.note(operation.moment, resource, "DELETE_FAILED", _reason(error))
         operation.failed.append(resource.logical_id)

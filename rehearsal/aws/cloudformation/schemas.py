@@ -44,16 +44,16 @@ def schema(resource_type: str) -> Mapping[str, Any]:
 
 
 def refuse_unknown_types(types: Iterable[str]) -> None:
-    """Refuse what AWS does not know, and by name what AWS knows and the rehearsal does not have.
+    """Refuse what AWS does not know, and by name what AWS knows and the rehearsal cannot make.
 
-    :raises ValidationError: naming the types and what is offered.
+    :raises ValidationError: naming the types.
     """
-    from rehearsal.aws.cloudformation.types import HANDLERS
+    from rehearsal.aws.cloudformation.types import knows
 
-    unknown = sorted(set(types) - HANDLERS.keys())
+    unknown = sorted(name for name in set(types) if name not in _index() or not knows(name))
     if unknown:
         real = [name for name in unknown if name in _index()]
-        note = f" ({', '.join(real)}: real, but the rehearsal only has {', '.join(sorted(HANDLERS))})" if real else ""
+        note = f" (the rehearsal cannot make {', '.join(real)}; AWS can)" if real else ""
         raise ValidationError(f"Template format error: Unrecognized resource types: [{', '.join(unknown)}]{note}")
 
 

@@ -58,7 +58,7 @@ def made(aws: Aws, name: str, body: str = GROUP) -> dict[str, Any]:
         ("Resources: {}", {}, "At least one Resources member must be defined"),
         ("[", {}, "YAML not well-formed"),
         ("Resources: {A: {Type: AWS::No::Such}}", {}, "Unrecognized resource types: [AWS::No::Such]"),
-        ("Resources: {A: {Type: AWS::Lambda::Function}}", {}, "real, but the rehearsal only has"),
+        ("Resources: {A: {Type: AWS::EKS::Cluster}}", {}, "the rehearsal cannot make AWS::EKS::Cluster; AWS can"),
         ("Transform: AWS::Serverless-2016-10-31\nResources: {A: {Type: AWS::KMS::Key}}", {}, "[Transform]"),
         ("Resources: {A: {Type: AWS::KMS::Key, Properties: {Colour: red}}}", {}, "extraneous key [Colour]"),
         ("Resources: {A: {Type: AWS::KMS::Alias, Properties: {TargetKeyId: x}}}", {}, "required key [AliasName]"),
@@ -297,3 +297,22 @@ def test_resources_and_events_are_listed(server: Aws, name: str) -> None:
         ("Group", "CREATE_COMPLETE"),
         (name, "CREATE_COMPLETE"),
     ]
+
+
+def test_types_beyond_our_own_are_made_by_moto_but_not_changed(server: Aws, name: str) -> None:
+    body = """
+Parameters: {Title: {Type: String, Default: one}}
+Resources: {Topic: {Type: AWS::SNS::Topic, Properties: {DisplayName: !Ref Title}}}
+Outputs: {Topic: {Value: !Ref Topic}}
+"""
+    stack = made(server, name, body)
+    assert stack["Outputs"][0]["OutputValue"].startswith("arn:aws:sns:")
+    server.stacks.update_stack(**server.request(name, body, {"Title": "two"}))
+    assert server.settle(name)["StackStatus"] == "UPDATE_ROLLBACK_FAILED"
+    assert "cannot change AWS::SNS::Topic in place" in server.reasons(name, "UPDATE_FAILED")["Topic"]
+    server.stacks.detect_stack_drift(StackName=name)
+    (drift,) = server.stacks.describe_stack_resource_drifts(StackName=name)["StackResourceDrifts"]
+    assert drift["StackResourceDriftStatus"] == "NOT_CHECKED"
+    server.stacks.delete_stack(StackName=name)
+    assert server.settle(stack["StackId"])["StackStatus"] == "DELETE_COMPLETE"
+    assert server.client("sns").list_topics()["Topics"] == []

@@ -1,11 +1,11 @@
-"""The resource types that the rehearsal's CloudFormation has; any other is refused by name."""
+"""The resource types that the rehearsal's CloudFormation has; what nobody can make is refused by name."""
 
 from __future__ import annotations
 
-from rehearsal.aws.cloudformation.types import ec2, ec2_links, ec2_rules, observability, security, storage
+from rehearsal.aws.cloudformation.types import by_moto, ec2, ec2_links, ec2_rules, observability, security, storage
 from rehearsal.aws.cloudformation.types.base import Handler
 
-HANDLERS: dict[str, Handler] = {
+_OURS: dict[str, Handler] = {
     "AWS::Budgets::Budget": observability.Budget(),
     "AWS::CloudTrail::Trail": observability.Trail(),
     "AWS::EC2::EIP": ec2.Address(),
@@ -28,3 +28,13 @@ HANDLERS: dict[str, Handler] = {
     "AWS::S3::Bucket": storage.Bucket(),
     "AWS::S3::BucketPolicy": storage.BucketPolicy(),
 }
+
+
+def handler(resource_type: str) -> Handler:
+    """What makes, changes and deletes resources of that type."""
+    return _OURS.get(resource_type) or by_moto.ByMoto(resource_type)
+
+
+def knows(resource_type: str) -> bool:
+    """Whether there is a handler for that type."""
+    return resource_type in _OURS or by_moto.knows(resource_type)
