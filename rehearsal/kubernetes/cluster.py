@@ -151,7 +151,7 @@ class Cluster:
     def _load(self, saved: Obj) -> None:
         self.access.entries = saved["access"]
         self.store.load(saved["revision"], saved["objects"])
-        for crd in self.store.list(_CRDS):
+        for crd in self.store.objects(_CRDS):
             self.catalog.add_custom(crd)
         self.logs.load(saved["logs"])
         self.node_groups.load(saved["nodeGroups"])

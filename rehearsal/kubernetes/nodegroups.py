@@ -62,7 +62,7 @@ class NodeGroups:
         return {"name": group, "desired": spec["desired"], "nodes": nodes}
 
     def _nodes(self, group: str) -> list[Obj]:
-        return [n for n in self._cluster.store.list("nodes") if labels_of(n).get(GROUP) == group]
+        return [n for n in self._cluster.store.objects("nodes") if labels_of(n).get(GROUP) == group]
 
     def _reconcile(self, group: str) -> None:
         spec = self._specs[group]

@@ -53,12 +53,14 @@ def uid_of(obj: Obj) -> str:
 
 def labels_of(obj: Obj) -> dict[str, str]:
     """``metadata.labels``, empty when there are none."""
-    return dig(obj, "metadata", "labels", default={})
+    labels: dict[str, str] = dig(obj, "metadata", "labels", default={})
+    return labels
 
 
 def annotations_of(obj: Obj) -> dict[str, str]:
     """``metadata.annotations``, empty when there are none."""
-    return dig(obj, "metadata", "annotations", default={})
+    annotations: dict[str, str] = dig(obj, "metadata", "annotations", default={})
+    return annotations
 
 
 def is_deleting(obj: Obj) -> bool:

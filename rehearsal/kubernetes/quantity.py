@@ -26,10 +26,8 @@ def parse(value: str | int | float) -> int:
     if match is None:
         raise ValueError("quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'")
     number, suffix = match.group(1), match.group(2) or ""
-    if suffix[:1] in ("e", "E") and len(suffix) > 1:
-        scale = Decimal(10) ** int(suffix[1:])
-    else:
-        scale = _SUFFIX[suffix]
+    exponent = suffix[:1] in ("e", "E") and len(suffix) > 1
+    scale = Decimal(10) ** int(suffix[1:]) if exponent else _SUFFIX[suffix]
     thousandths = Decimal(number) * scale * 1000
     whole = int(thousandths)
     return whole if whole == thousandths else whole + (1 if thousandths > 0 else 0)

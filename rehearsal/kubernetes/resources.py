@@ -87,9 +87,9 @@ class Catalog:
     def use(self, definitions: Definitions) -> None:
         """Serve the built-in resources of another version; custom resources stay."""
         self.definitions = definitions
-        for table in (self._by_path, self._by_kind, self._by_id):
-            for key in [key for key, resource in table.items() if not resource.custom]:
-                del table[key]
+        self._by_path = {key: resource for key, resource in self._by_path.items() if resource.custom}
+        self._by_kind = {key: resource for key, resource in self._by_kind.items() if resource.custom}
+        self._by_id = {key: resource for key, resource in self._by_id.items() if resource.custom}
         for api_version, entries in _table().items():
             group, _, version = api_version.rpartition("/")
             for plural, entry in entries.items():

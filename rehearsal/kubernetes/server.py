@@ -158,7 +158,7 @@ class Supervisor:
 
     async def _close(self, cluster_id: str, keep: bool = True) -> None:
         cluster, listener = self.clusters.pop(cluster_id), self._listeners.pop(cluster_id)
-        cluster.application.closing.set()
+        cluster.application.shutdown.begin()
         await cluster.manager.stop()
         await listener.stop()
         if self._snapshots is None:

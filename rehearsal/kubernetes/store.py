@@ -57,7 +57,7 @@ class Store:
         """The stored object."""
         return self._objects.get(resource, {}).get((namespace, name))
 
-    def list(self, resource: str, namespace: str | None = None) -> list[Obj]:
+    def objects(self, resource: str, namespace: str | None = None) -> list[Obj]:
         """Objects of a resource ordered by key; ``namespace`` None or empty means all."""
         table = self._objects.get(resource, {})
         keys = sorted(key for key in table if not namespace or key[0] == namespace)

@@ -93,7 +93,7 @@ class AddOns:
             annotation = {"eks.amazonaws.com/role-arn": spec["serviceAccountRoleArn"]}
             obj = dict(merge_patch(obj, {"metadata": {"annotations": annotation}}))
         if obj["kind"] == "Deployment":
-            scope = values.get("controller", values)
+            scope: Obj = values.get("controller") or values
             replicas = scope.get("replicaCount", values.get("replicaCount"))
             if isinstance(replicas, int):
                 obj = dict(merge_patch(obj, {"spec": {"replicas": replicas}}))
@@ -122,7 +122,7 @@ class AddOns:
 
     def _why(self, workload: Obj) -> str:
         selector = dig(workload, "spec", "selector", "matchLabels", default={})
-        for pod in self._cluster.store.list("pods", namespace_of(workload)):
+        for pod in self._cluster.store.objects("pods", namespace_of(workload)):
             if selector.items() <= labels_of(pod).items() and not is_true(pod, "PodScheduled"):
                 for entry in dig(pod, "status", "conditions", default=[]):
                     if entry["type"] == "PodScheduled" and entry.get("message"):

@@ -90,7 +90,7 @@ def _tolerations(pod: Obj) -> None:
 
 
 def _limit_ranges(store: Store, pod: Obj) -> None:
-    for limit_range in store.list("limitranges", namespace_of(pod)):
+    for limit_range in store.objects("limitranges", namespace_of(pod)):
         for limit in dig(limit_range, "spec", "limits", default=[]):
             if limit.get("type") != "Container":
                 continue

@@ -24,7 +24,7 @@ def admit(store: Store, resource: Resource, obj: Obj) -> None:
     """
     if not resource.namespaced:
         return
-    for quota in store.list("resourcequotas", namespace_of(obj)):
+    for quota in store.objects("resourcequotas", namespace_of(obj)):
         hard: dict[str, str] = dig(quota, "spec", "hard", default={})
         charge = charges(resource.id, obj)
         if resource.id == "pods":
@@ -74,7 +74,7 @@ def usage(store: Store, namespace: str, hard: dict[str, str]) -> Counter[str]:
     used: Counter[str] = Counter()
     wanted = {_resource_for(name) for name in hard}
     for resource_id in wanted:
-        for obj in store.list(resource_id, namespace):
+        for obj in store.objects(resource_id, namespace):
             if resource_id == "pods" and dig(obj, "status", "phase") in ("Succeeded", "Failed"):
                 continue
             used.update({name: amount for name, amount in charges(resource_id, obj).items() if name in hard})

@@ -139,7 +139,7 @@ def _assembled(live: Obj, merged: Obj, ownership: Ownership) -> Obj:
         if key not in merged and key not in ("apiVersion", "kind", "metadata", "status"):
             del result[key]
     server_side = {k: v for k, v in live.get("metadata", {}).items() if k in _UNOWNED_METADATA}
-    kept = merged["metadata"] if "metadata" in merged else {}
+    kept = merged.get("metadata", {})
     if "metadata" not in merged and "status" in merged and len(merged) == 1:
         kept = {k: v for k, v in live.get("metadata", {}).items() if k not in _UNOWNED_METADATA}
         result = {**live, "status": merged["status"]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import jsonpatch  # type: ignore[import-untyped]
+import jsonpatch
 
 from rehearsal.kubernetes.apply.fieldset import item_element
 from rehearsal.kubernetes.errors import ApiError, bad_request

@@ -30,7 +30,7 @@ class Access:
     def identity(self, arn: str) -> Identity | None:
         """The identity of a caller, None when nothing lets it in."""
         principal = sts.canonical_arn(arn)
-        extra = {"arn": (arn,), "canonicalArn": (principal,)}
+        extra: dict[str, tuple[str, ...]] = {"arn": (arn,), "canonicalArn": (principal,)}
         groups = {"system:authenticated"}
         for entry in self.entries:
             if sts.canonical_arn(entry["principalArn"]) != principal:

@@ -78,7 +78,7 @@ class Authorizer:
             if _binds(binding, user):
                 yield from self._role_rules(binding["roleRef"]["kind"], binding["roleRef"]["name"], "")
         if namespace:
-            for binding in self._store.list(f"rolebindings.{_RBAC}", namespace):
+            for binding in self._store.objects(f"rolebindings.{_RBAC}", namespace):
                 if _binds(binding, user):
                     yield from self._role_rules(binding["roleRef"]["kind"], binding["roleRef"]["name"], namespace)
 
@@ -153,7 +153,7 @@ def aggregate(store: Store, role: Obj) -> list[Obj]:
     rules: list[Obj] = []
     for selector in dig(role, "aggregationRule", "clusterRoleSelectors", default=[]):
         matches = label_selector(selector)
-        for other in store.list(f"clusterroles.{_RBAC}"):
+        for other in store.objects(f"clusterroles.{_RBAC}"):
             if name_of(other) != name_of(role) and matches(labels_of(other)):
                 rules += [rule for rule in other.get("rules") or [] if rule not in rules]
     return rules

@@ -48,12 +48,11 @@ class Controller:
         if event.resource == self.resource:
             return [(namespace_of(event.obj), name_of(event.obj))]
         kind = self.kind.kind
-        owners = {
+        return {
             (namespace_of(obj), owner["name"])
             for obj in (event.obj, event.old)
             if obj is not None and (owner := controller_of(obj)) is not None and owner["kind"] == kind
         }
-        return owners
 
     def listen(self, event: Event) -> Iterable[Name]:
         """Names to reconcile after an event of any resource whatever; by default none."""

@@ -49,7 +49,7 @@ class DaemonSets(Controller):
             return None
         revision = labels_of(current_revision(self, owner))[REVISION_LABEL]
         template_pod = daemon_pod(owner, "", revision)
-        nodes = {name_of(n): n for n in self.store.list("nodes") if filters.daemon_fits(template_pod, n)}
+        nodes = {name_of(n): n for n in self.store.objects("nodes") if filters.daemon_fits(template_pod, n)}
         by_node: dict[str, list[Obj]] = {}
         for pod in self.store.owned("pods", owner):
             by_node.setdefault(target_node(pod), []).append(pod)

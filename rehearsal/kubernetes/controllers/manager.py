@@ -49,7 +49,7 @@ class Manager:
     def start(self) -> None:
         """Begin to work, with everything there is."""
         for controller in self._controllers:
-            for obj in self._cluster.store.list(controller.resource):
+            for obj in self._cluster.store.objects(controller.resource):
                 self._enqueue((controller, namespace_of(obj), name_of(obj)))
         self._worker = asyncio.create_task(self._work(), name=f"controllers of {self._cluster.id}")
 

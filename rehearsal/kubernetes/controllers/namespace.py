@@ -53,7 +53,7 @@ class Namespaces(Controller):
         for resource in self.cluster.catalog.stored():
             if not resource.namespaced:
                 continue
-            for obj in self.store.list(resource.id, name):
+            for obj in self.store.objects(resource.id, name):
                 if not is_deleting(obj):
                     self.delete(resource.id, obj)
                 left = self.store.get(resource.id, name, name_of(obj))

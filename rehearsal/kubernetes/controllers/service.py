@@ -49,7 +49,7 @@ class Services(Controller):
         sets = [labels_of(obj) for obj in (event.obj, event.old) if obj is not None]
         return [
             (namespace, name_of(service))
-            for service in self.store.list(self.resource, namespace)
+            for service in self.store.objects(self.resource, namespace)
             if (selector := dig(service, "spec", "selector", default={}))
             and any(selector.items() <= labels.items() for labels in sets)
         ]
@@ -78,7 +78,7 @@ class Services(Controller):
             return None
         pods = [
             pod
-            for pod in self.store.list("pods", namespace)
+            for pod in self.store.objects("pods", namespace)
             if selector.items() <= labels_of(pod).items() and is_active(pod) and dig(pod, "status", "podIP")
         ]
         self._write_endpoints(service, pods)

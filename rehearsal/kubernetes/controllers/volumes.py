@@ -76,7 +76,7 @@ class Claims(Controller):
     def _in_use(self, claim: Obj) -> bool:
         return any(
             name_of(claim) in claims_of(pod)
-            for pod in self.store.list("pods", namespace_of(claim))
+            for pod in self.store.objects("pods", namespace_of(claim))
             if dig(pod, "status", "phase") not in ("Succeeded", "Failed")
         )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from rehearsal.kubernetes.http.encoding import error_response, json_response
 from rehearsal.kubernetes.http.handlers import Handlers
 from rehearsal.kubernetes.http.openapi import OpenApi
 from rehearsal.kubernetes.http.requests import Call, parse
+from rehearsal.kubernetes.http.shutdown import Shutdown
 from rehearsal.kubernetes.identity import Identity
 from rehearsal.kubernetes.objects import Obj
 
@@ -54,8 +54,8 @@ class Application:
         self._cluster = cluster
         self.openapi = OpenApi(cluster.catalog)
         self.statistics = Statistics()
-        self.closing = asyncio.Event()
-        self._handlers = Handlers(cluster, self.closing)
+        self.shutdown = Shutdown()
+        self._handlers = Handlers(cluster, self.shutdown)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -109,37 +109,49 @@ class Application:
     def _document(self, request: Request, parts: list[str]) -> Response:
         if request.method not in ("GET", "HEAD"):
             raise no_such_path()
-        catalog = self._cluster.catalog
-        accept = request.headers.get("accept", "")
         match parts:
-            case ["api"] | ["apis"] if discovery.wants_aggregated(accept):
-                body = discovery.aggregated(catalog, parts == ["api"])
-                media = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
-                return Response(json_response(body).body, 200, {"Vary": "Accept"}, media)
-            case ["api"]:
-                return json_response(discovery.api_versions(request.url.netloc))
-            case ["apis"]:
-                return json_response(discovery.group_list(catalog))
-            case ["apis", group] if group in catalog.group_versions():
-                return json_response(discovery.api_group(catalog, group))
-            case ["api", version]:
-                return self._resource_list("", version)
-            case ["apis", group, version]:
-                return self._resource_list(group, version)
+            case ["api" | "apis", *rest]:
+                return self._discovery(request, parts[0], rest)
             case ["version"]:
                 return json_response(self._cluster.version_info())
-            case ["openapi", "v2"]:
-                return json_response(self.openapi.v2())
-            case ["openapi", "v3"]:
-                return json_response(self.openapi.index())
-            case ["openapi", "v3", "api", version]:
-                return json_response(self.openapi.document("", version))
-            case ["openapi", "v3", "apis", group, version]:
-                return json_response(self.openapi.document(group, version))
+            case ["openapi", *rest]:
+                return self._openapi(rest)
             case [".well-known", "openid-configuration"] | ["openid", "v1", "jwks"]:
                 return json_response(self._cluster.tokens.discovery("jwks" in parts))
             case []:
                 return json_response({"paths": ["/api", "/apis", "/openapi/v3", "/version", "/healthz", "/readyz"]})
+            case _:
+                raise no_such_path()
+
+    def _discovery(self, request: Request, root: str, rest: list[str]) -> Response:
+        catalog = self._cluster.catalog
+        if not rest and discovery.wants_aggregated(request.headers.get("accept", "")):
+            body = json_response(discovery.aggregated(catalog, root == "api")).body
+            return Response(body, 200, {"Vary": "Accept"}, discovery.AGGREGATED)
+        match root, rest:
+            case "api", []:
+                return json_response(discovery.api_versions(request.url.netloc))
+            case "apis", []:
+                return json_response(discovery.group_list(catalog))
+            case "apis", [group] if group in catalog.group_versions():
+                return json_response(discovery.api_group(catalog, group))
+            case "api", [version]:
+                return self._resource_list("", version)
+            case "apis", [group, version]:
+                return self._resource_list(group, version)
+            case _:
+                raise no_such_path()
+
+    def _openapi(self, rest: list[str]) -> Response:
+        match rest:
+            case ["v2"]:
+                return json_response(self.openapi.v2())
+            case ["v3"]:
+                return json_response(self.openapi.index())
+            case ["v3", "api", version]:
+                return json_response(self.openapi.document("", version))
+            case ["v3", "apis", group, version]:
+                return json_response(self.openapi.document(group, version))
             case _:
                 raise no_such_path()
 

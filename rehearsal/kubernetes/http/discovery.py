@@ -5,6 +5,8 @@ from __future__ import annotations
 from rehearsal.kubernetes.objects import Obj
 from rehearsal.kubernetes.resources import Catalog, Resource
 
+AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+
 _RESPONSE_KINDS = {
     "scale": ("autoscaling", "v1", "Scale"),
     "eviction": ("policy", "v1", "Eviction"),

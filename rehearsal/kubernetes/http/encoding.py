@@ -53,7 +53,7 @@ def list_response(call: Call, items: list[Obj], metadata: Obj) -> Response:
     return json_response({"kind": kind, "apiVersion": version, "metadata": metadata, "items": items})
 
 
-def shaped(call: Call, obj: Obj, in_watch: bool = False) -> Obj:
+def shaped(call: Call, obj: Obj) -> Obj:
     """One object as itself, as a table, or as its metadata."""
     form = accepted_form(call.accept)
     if obj.get("kind") == "Status" or form == "":
@@ -61,7 +61,7 @@ def shaped(call: Call, obj: Obj, in_watch: bool = False) -> Obj:
     if form == "Table":
         metadata = {"resourceVersion": obj["metadata"].get("resourceVersion", "")}
         include = call.query.get("includeObject", "Metadata")
-        return tables.render(call.resource, [obj], metadata, include, with_columns=not in_watch)
+        return tables.render(call.resource, [obj], metadata, include)
     return partial(obj)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from rehearsal.kubernetes.errors import ApiError, bad_request, method_not_allowe
 from rehearsal.kubernetes.http import logs, reviews
 from rehearsal.kubernetes.http.encoding import json_response, list_response, object_response
 from rehearsal.kubernetes.http.requests import Call, read_body
+from rehearsal.kubernetes.http.shutdown import Shutdown
 from rehearsal.kubernetes.http.watch import Watch
 from rehearsal.kubernetes.media import APPLY
 from rehearsal.kubernetes.objects import Obj, labels_of, name_of, namespace_of
@@ -33,9 +33,9 @@ _STREAMS = ("exec", "attach", "portforward", "proxy")
 class Handlers:
     """Verbs of one cluster's API."""
 
-    def __init__(self, cluster: Cluster, closing: asyncio.Event) -> None:
+    def __init__(self, cluster: Cluster, shutdown: Shutdown) -> None:
         self._cluster = cluster
-        self._closing = closing
+        self._shutdown = shutdown
 
     async def handle(self, call: Call, request: Request) -> Response:
         """The answer to an authorized call.
@@ -107,7 +107,7 @@ class Handlers:
 
     def _matching(self, call: Call) -> list[Obj]:
         matches = self._matches(call)
-        found = self._cluster.store.list(call.resource.id, call.namespace)
+        found = self._cluster.store.objects(call.resource.id, call.namespace)
         return [at_version(call.resource, obj) for obj in found if matches(obj)]
 
     def _list(self, call: Call) -> Response:
@@ -126,7 +126,7 @@ class Handlers:
         return list_response(call, items, metadata)
 
     def _watch(self, call: Call) -> Response:
-        watch = Watch(self._cluster.store, call, self._matches(call), self._closing)
+        watch = Watch(self._cluster.store, call, self._matches(call), self._shutdown)
         return StreamingResponse(watch.lines(), media_type="application/json")
 
     async def _subresource(self, call: Call, request: Request) -> Response:
@@ -135,7 +135,7 @@ class Handlers:
             case "scale":
                 return await self._scale(call, request)
             case "log":
-                return logs.respond(self._cluster, call, self._closing)
+                return logs.respond(self._cluster, call, self._shutdown)
             case "eviction":
                 body = await read_body(request)
                 options = _delete_options(call, body.get("deleteOptions") or {})
@@ -148,8 +148,8 @@ class Handlers:
             case "token":
                 return json_response(reviews.token(self._cluster, call, await read_body(request)), 201)
             case "finalize":
-                body, options = await read_body(request), call.write_options()
-                return json_response(subresources.finalize_namespace(registry, call.name, body, options))
+                body = await read_body(request)
+                return json_response(subresources.finalize_namespace(registry, call.name, body, call.write_options()))
             case name if name in _STREAMS:
                 text = f"pods/{name} is not offered by the rehearsal: its containers are not run"
                 raise ApiError(501, "NotImplemented", text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from starlette.responses import Response, StreamingResponse
 
 from rehearsal.kubernetes.errors import bad_request
 from rehearsal.kubernetes.http.requests import Call
+from rehearsal.kubernetes.http.shutdown import Shutdown
 from rehearsal.kubernetes.kubelet.logs import ContainerLog, Line
 from rehearsal.kubernetes.objects import Obj, containers_of, dig, parse_time, uid_of
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rehearsal.kubernetes.cluster import Cluster
 
 
-def respond(cluster: Cluster, call: Call, closing: asyncio.Event) -> Response:
+def respond(cluster: Cluster, call: Call, shutdown: Shutdown) -> Response:
     """The text of one container's log, followed when asked for.
 
     :raises ApiError: 404 for the pod, 400 when the container is not named, unknown or not started.
@@ -34,7 +34,7 @@ def respond(cluster: Cluster, call: Call, closing: asyncio.Event) -> Response:
         text = "".join(line.text(stamped) for line in lines)
         limit = int(call.query.get("limitBytes") or 0)
         return Response(text.encode()[:limit] if limit else text, media_type="text/plain")
-    return StreamingResponse(_follow(log, lines, stamped, closing), media_type="text/plain")
+    return StreamingResponse(_follow(log, lines, stamped, shutdown), media_type="text/plain")
 
 
 def _container(pod: Obj, call: Call) -> str:
@@ -79,14 +79,14 @@ def _selected(log: ContainerLog, call: Call) -> list[Line]:
     return lines
 
 
-async def _follow(log: ContainerLog, lines: list[Line], stamped: bool, closing: asyncio.Event) -> AsyncIterator[bytes]:
+async def _follow(log: ContainerLog, lines: list[Line], stamped: bool, shutdown: Shutdown) -> AsyncIterator[bytes]:
     for line in lines:
         yield line.text(stamped).encode()
     position = len(log.lines)
-    while not closing.is_set():
+    while not shutdown.begun:
         for line in log.lines[position:]:
             yield line.text(stamped).encode()
         position = len(log.lines)
         if log.ended:
             return
-        await log.changed()
+        await log.changed(shutdown.on)

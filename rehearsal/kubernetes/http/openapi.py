@@ -128,7 +128,7 @@ def _v3(raw: Any) -> Any:
         return [_v3(item) for item in raw]
     if not isinstance(raw, dict):
         return raw
-    result = {}
+    result: Obj = {}
     for key, value in raw.items():
         if key == "properties" and isinstance(value, dict):
             result[key] = {name: _v3(schema) for name, schema in value.items()}

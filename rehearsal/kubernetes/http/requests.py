@@ -53,7 +53,7 @@ class Call:
 
     def flag(self, name: str) -> bool:
         """A boolean query parameter."""
-        return self.query.get(name, "") in ("true", "1")
+        return _is_true(self.query.get(name, ""))
 
     def write_options(self) -> WriteOptions:
         """Options of a write as the query gives them."""
@@ -72,6 +72,11 @@ class Call:
             subresource=self.subresource if self.subresource == "status" else "",
             warnings=self.warnings,
         )
+
+
+def _is_true(value: str) -> bool:
+    """As Go parses booleans; the Python client writes ``True``."""
+    return value.lower() in ("true", "t", "1")
 
 
 def parse(catalog: Catalog, request: Request, user: Identity) -> Call:
@@ -120,7 +125,7 @@ def _verb(method: str, resource: Resource, name: str, subresource: str, query: d
     verb = (_OBJECT_VERBS if name else _COLLECTION_VERBS).get(method)
     if verb is None or (verb == "create" and name and not subresource):
         raise method_not_allowed(method.lower())
-    if verb == "list" and query.get("watch") in ("true", "1"):
+    if verb == "list" and _is_true(query.get("watch", "")):
         verb = "watch"
     if verb not in resource.verbs and not subresource:
         raise method_not_allowed(verb)

@@ -13,7 +13,7 @@ _STEP = re.compile(r"\['([^']+)'\]|\[\"([^\"]+)\"\]|\[(\d+)\]|\.?((?:\\\.|[^.\[\
 _FILTER = re.compile(r"^(.*)\[\?\(@\.(\w+)==[\"']([^\"']*)[\"']\)\](.*)$")
 
 
-def render(resource: Resource, items: list[Obj], metadata: Obj, include: str, with_columns: bool = True) -> Obj:
+def render(resource: Resource, items: list[Obj], metadata: Obj, include: str) -> Obj:
     """A ``meta.k8s.io/v1`` Table; ``include`` is None, Metadata or Object, for each row's object."""
     columns = _columns(resource)
     rows = []
@@ -34,7 +34,7 @@ def render(resource: Resource, items: list[Obj], metadata: Obj, include: str, wi
         "kind": "Table",
         "apiVersion": "meta.k8s.io/v1",
         "metadata": metadata,
-        "columnDefinitions": definitions if with_columns else [],
+        "columnDefinitions": definitions,
         "rows": rows,
     }
 

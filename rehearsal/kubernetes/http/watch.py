@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 
-from rehearsal.kubernetes.errors import ApiError, bad_request
+from rehearsal.kubernetes.errors import bad_request
 from rehearsal.kubernetes.http.encoding import dumps, shaped
 from rehearsal.kubernetes.http.requests import Call
+from rehearsal.kubernetes.http.shutdown import Shutdown
 from rehearsal.kubernetes.objects import Obj, namespace_of
 from rehearsal.kubernetes.rest.registry import at_version
 from rehearsal.kubernetes.store import Event, Store
@@ -24,12 +25,12 @@ class Watch:
     :raises ApiError: 410 when it starts before what is remembered.
     """
 
-    def __init__(self, store: Store, call: Call, matches: Callable[[Obj], bool], closing: asyncio.Event) -> None:
+    def __init__(self, store: Store, call: Call, matches: Callable[[Obj], bool], shutdown: Shutdown) -> None:
         self._store = store
         self._call = call
         self._matches = matches
-        self._closing = closing
-        self._queue: asyncio.Queue[Event] = asyncio.Queue()
+        self._shutdown = shutdown
+        self._queue: asyncio.Queue[Event | None] = asyncio.Queue()
         self._revision = _revision(call.query.get("resourceVersion", ""))
         self._initial = self._revision == 0 or call.flag("sendInitialEvents")
         self._backlog = [] if self._initial else store.since(self._revision)
@@ -37,6 +38,7 @@ class Watch:
     async def lines(self) -> AsyncIterator[bytes]:
         """The chunks of the response body."""
         unsubscribe = self._store.subscribe(self._take)
+        forget = self._shutdown.on(lambda: self._queue.put_nowait(None))
         try:
             for line in self._opening():
                 yield line
@@ -44,6 +46,7 @@ class Watch:
                 yield line
         finally:
             unsubscribe()
+            forget()
 
     def _take(self, event: Event) -> None:
         if event.resource == self._call.resource.id:
@@ -52,7 +55,7 @@ class Watch:
     def _opening(self) -> list[bytes]:
         chunks = []
         if self._initial:
-            for obj in self._store.list(self._call.resource.id, self._call.namespace):
+            for obj in self._store.objects(self._call.resource.id, self._call.namespace):
                 if self._matches(obj):
                     chunks.append(self._line("ADDED", obj))
             if self._call.flag("sendInitialEvents"):
@@ -65,25 +68,16 @@ class Watch:
     async def _following(self) -> AsyncIterator[bytes]:
         loop = asyncio.get_running_loop()
         end = loop.time() + float(self._call.query.get("timeoutSeconds") or _DEFAULT_TIMEOUT)
-        closed = asyncio.ensure_future(self._closing.wait())
-        try:
-            while (left := end - loop.time()) > 0 and not closed.done():
-                event = await self._next(min(left, BOOKMARK_SECONDS), closed)
-                if event is not None:
-                    if line := self._translate(event):
-                        yield line
-                elif self._call.flag("allowWatchBookmarks") and not closed.done():
+        while (left := end - loop.time()) > 0 and not self._shutdown.begun:
+            try:
+                async with asyncio.timeout(min(left, BOOKMARK_SECONDS)):
+                    event = await self._queue.get()
+            except TimeoutError:
+                if self._call.flag("allowWatchBookmarks"):
                     yield self._bookmark({})
-        finally:
-            closed.cancel()
-
-    async def _next(self, seconds: float, closed: asyncio.Future[bool]) -> Event | None:
-        getting = asyncio.ensure_future(self._queue.get())
-        done, _ = await asyncio.wait({getting, closed}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        if getting in done:
-            return getting.result()
-        getting.cancel()
-        return None
+                continue
+            if event is not None and (line := self._translate(event)):
+                yield line
 
     def _translate(self, event: Event) -> bytes:
         """An object that begins or ceases to match is added or deleted for this watcher."""
@@ -97,7 +91,7 @@ class Watch:
         return self._line("DELETED", event.obj) if before else b""
 
     def _line(self, kind: str, obj: Obj) -> bytes:
-        shown = shaped(self._call, at_version(self._call.resource, obj), in_watch=False)
+        shown = shaped(self._call, at_version(self._call.resource, obj))
         return dumps({"type": kind, "object": shown}) + b"\n"
 
     def _bookmark(self, annotations: dict[str, str]) -> bytes:
@@ -115,8 +109,3 @@ def _revision(text: str) -> int:
     if not text.isdigit():
         raise bad_request(f'Invalid value: "{text}": resourceVersion must be a decimal number')
     return int(text)
-
-
-def expired_event(error: ApiError) -> bytes:
-    """How an expired watch is reported within a stream."""
-    return dumps({"type": "ERROR", "object": error.body()}) + b"\n"

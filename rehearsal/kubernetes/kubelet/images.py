@@ -23,7 +23,7 @@ def pull_error(image: str) -> tuple[str, str] | None:
     if _REFERENCE.match(image) is None:
         return (
             "InvalidImageName",
-            f'Failed to apply default image tag "{image}": couldn\'t parse image name "{image}": invalid reference format',
+            f'Failed to apply default image tag "{image}": couldn\'t parse image name: invalid reference format',
         )
     if image.endswith(f":{_ABSENT_TAG}"):
         return "ErrImagePull", f'rpc error: code = NotFound desc = failed to pull and unpack image "{image}": not found'

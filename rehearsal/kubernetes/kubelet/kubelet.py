@@ -85,7 +85,7 @@ class Kubelet(Controller):
         grace = dig(pod, "metadata", "deletionGracePeriodSeconds", default=0)
         marked = parse_time(pod["metadata"]["deletionTimestamp"]).timestamp() - grace
         wait = self.cluster.settings.seconds(min(_STOPPING, grace))
-        left = marked + wait - datetime.now(UTC).timestamp()
+        left: float = marked + wait - datetime.now(UTC).timestamp()
         if self._tasks.get(uid) is not None or dig(pod, "status", "phase") not in _ENDED:
             self._cancel(uid)
         if left > 0:

@@ -50,15 +50,15 @@ class ContainerLog:
         """The last lines, as ``FallbackToLogsOnError`` takes them."""
         return "\n".join(line.message for line in self.lines[-lines:])[-characters:]
 
-    async def changed(self) -> None:
-        """Wait for a new line or the end; looks up once a minute for shutdown."""
+    async def changed(self, interrupted: Callable[[Callable[[], None]], Callable[[], None]]) -> None:
+        """Wait for a new line, the end, or what ``interrupted`` calls back for."""
         event = asyncio.Event()
         self._waiters.append(event)
+        forget = interrupted(event.set)
         try:
-            await asyncio.wait_for(event.wait(), 60)
-        except TimeoutError:
-            return
+            await event.wait()
         finally:
+            forget()
             self._waiters.remove(event)
 
     def _wake(self) -> None:

@@ -119,4 +119,4 @@ class PodStatus:
     def _init_done(self, name: str, entry: Obj) -> bool:
         if name in self._sidecars:
             return bool(entry["started"])
-        return dig(entry, "state", "terminated", "exitCode") == 0
+        return bool(dig(entry, "state", "terminated", "exitCode") == 0)

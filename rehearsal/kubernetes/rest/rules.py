@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 import yaml
+from croniter import croniter  # type: ignore[import-untyped]
 
 from rehearsal.kubernetes import selectors
 from rehearsal.kubernetes.errors import (
@@ -217,6 +218,15 @@ def _crd(crd: Obj) -> list[Cause]:
     return causes
 
 
+def _cron_job(cron_job: Obj) -> list[Cause]:
+    schedule = dig(cron_job, "spec", "schedule", default="")
+    causes = []
+    if "TZ=" in schedule or not croniter.is_valid(schedule) or len(schedule.split()) not in (1, 5):
+        causes.append(bad_value("spec.schedule", schedule, "expected exactly 5 fields of a cron expression"))
+    job = dig(cron_job, "spec", "jobTemplate", default={})
+    return causes + [Cause(c.reason, c.message, f"spec.jobTemplate.{c.field}") for c in _job(job)]
+
+
 def _budget(pdb: Obj) -> list[Cause]:
     spec = pdb.get("spec") or {}
     if "minAvailable" in spec and "maxUnavailable" in spec:
@@ -240,6 +250,7 @@ def _pod_update(pod: Obj, old: Obj) -> list[Cause]:
 
 _HOOKS: dict[str, Callable[[Obj], list[Cause]]] = {
     "jobs.batch": _job,
+    "cronjobs.batch": _cron_job,
     "services": _service,
     "persistentvolumeclaims": _claim,
     "secrets": _secret,

@@ -42,7 +42,7 @@ class Strategies:
         if hook := self._create.get(resource.id):
             hook(obj)
         if resource.has_status and not resource.custom:
-            obj.setdefault("status", {})
+            obj["status"] = {**_zeroes(resource), **(obj.get("status") or {})}
 
     def prepare_update(self, resource: Resource, obj: Obj, old: Obj, subresource: str) -> None:
         """The same for updates."""
@@ -136,6 +136,14 @@ class Strategies:
             if not port.get("nodePort"):
                 port["nodePort"] = next(number for number in NODE_PORTS if number not in taken)
                 taken.add(port["nodePort"])
+
+
+def _zeroes(resource: Resource) -> Obj:
+    """Counts the schema requires of a status, before any controller has counted."""
+    status = resource.node.child("status")
+    if status is None:
+        return {}
+    return {name: 0 for name in status.required if "integer" in status.fields[name].types}
 
 
 def qos_class(spec: Obj) -> str:

@@ -104,7 +104,7 @@ def evict(registry: Registry, namespace: str, name: str, options: DeleteOptions)
 def _spend_budget(registry: Registry, pod: Obj, dry_run: bool) -> None:
     budgets = [
         budget
-        for budget in registry.store.list("poddisruptionbudgets.policy", namespace_of(pod))
+        for budget in registry.store.objects("poddisruptionbudgets.policy", namespace_of(pod))
         if selectors.label_selector(dig(budget, "spec", "selector"))(labels_of(pod))
     ]
     if not budgets:

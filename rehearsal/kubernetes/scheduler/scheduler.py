@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from rehearsal.kubernetes import quantity
 from rehearsal.kubernetes.controllers.base import Controller, Name
 from rehearsal.kubernetes.controllers.volumes import SELECTED_NODE, claims_of
 from rehearsal.kubernetes.objects import (
@@ -72,9 +73,11 @@ class Scheduler(Controller):
         try:
             node, refusals, total = self._choose(pod)
         except Unschedulable as error:
-            return self._refuse(pod, str(error))
+            self._refuse(pod, str(error))
+            return None
         if node is None:
-            return self._refuse(pod, explain(refusals, total))
+            self._refuse(pod, explain(refusals, total))
+            return None
         self._wait_for_volumes(pod, node)
         self._bind(pod, node)
         return None
@@ -95,7 +98,7 @@ class Scheduler(Controller):
         return best, refusals, len(states)
 
     def _states(self) -> list[NodeState]:
-        states = {name_of(node): NodeState(node) for node in self.store.list("nodes")}
+        states = {name_of(node): NodeState(node) for node in self.store.objects("nodes")}
         for pod in self.store.scan("pods"):
             state = states.get(dig(pod, "spec", "nodeName", default=""))
             if state is not None and dig(pod, "status", "phase") not in ("Succeeded", "Failed"):
@@ -205,7 +208,7 @@ def _score(pod: Obj, state: NodeState, states: list[NodeState]) -> tuple[float, 
     allocatable = dig(state.node, "status", "allocatable", default={})
     share = 0.0
     for name in ("cpu", "memory"):
-        most = filters.quantity.parse(allocatable.get(name, "0"))
+        most = quantity.parse(allocatable.get(name, "0"))
         share += state.used.get(name, 0) / most if most else 1.0
     return alike_here + alike_zone / 10, share, state.name
 

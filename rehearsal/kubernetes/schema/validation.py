@@ -195,11 +195,11 @@ def _check_combinators(node: Node, value: Any, path: str, causes: list[Cause]) -
         return
     for branch in raw.get("allOf") or []:
         causes.extend(_branch(node, branch, value, path))
-    for word, enough in (("anyOf", lambda hits: hits >= 1), ("oneOf", lambda hits: hits == 1)):
+    for word in ("anyOf", "oneOf"):
         branches = raw.get(word)
         if branches:
             hits = sum(not _branch(node, branch, value, path) for branch in branches)
-            if not enough(hits):
+            if hits == 0 or (word == "oneOf" and hits > 1):
                 causes.append(bad_value(path, value, f"{path} in body must validate {word} of the allowed schemas"))
     if "not" in raw and not _branch(node, raw["not"], value, path):
         causes.append(bad_value(path, value, f"{path} in body must not validate the schema (not)"))
