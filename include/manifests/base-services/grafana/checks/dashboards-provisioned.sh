@@ -25,7 +25,7 @@ for uid in $dashboards; do
     echo "waiting for dashboard $uid"
     sleep 5
   done
-  grep -q '"provisioned":true' /tmp/answer || fail "dashboard $uid exists, but not from provisioning"
+  grep -q '"provisioned": *true' /tmp/answer || fail "dashboard $uid exists, but not from provisioning"
   echo "dashboard $uid is provisioned"
 done
 
