@@ -40,7 +40,7 @@ class Listener:
             access_log=False,
             lifespan="off",
             ws="websockets-sansio",
-            timeout_graceful_shutdown=3,
+            timeout_graceful_shutdown=1,
             timeout_keep_alive=75,
         )
         config.load()

@@ -35,7 +35,7 @@ class Claims(Controller):
     """Binds claims to volumes, making volumes where a provisioner is installed."""
 
     resource = "persistentvolumeclaims"
-    watches = ("persistentvolumes", _CLASSES, "csidrivers.storage.k8s.io", "pods")
+    watches = ("persistentvolumes", _CLASSES, "csidrivers.storage.k8s.io", "deployments.apps", "pods")
 
     def affected(self, event: Event) -> Iterable[Name]:
         """Claims that wait for something, and those pods stop using."""

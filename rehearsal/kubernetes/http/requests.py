@@ -10,6 +10,7 @@ import yaml
 from starlette.requests import Request
 
 from rehearsal.kubernetes.errors import bad_request, method_not_allowed, no_such_path, unsupported_media_type
+from rehearsal.kubernetes.http import protobuf
 from rehearsal.kubernetes.identity import Identity
 from rehearsal.kubernetes.resources import Catalog, Resource
 from rehearsal.kubernetes.rest.options import WriteOptions
@@ -141,7 +142,9 @@ async def read_body(request: Request, accept_empty: bool = False) -> Any:
     media = request.headers.get("content-type", "application/json").split(";")[0].strip()
     if not raw and accept_empty:
         return {}
-    if media.endswith(("cbor", "protobuf")):
+    if media == protobuf.MEDIA:
+        return protobuf.decode(raw)
+    if media.endswith("cbor"):
         raise unsupported_media_type(media, _BODY_TYPES)
     try:
         if media.endswith("yaml"):

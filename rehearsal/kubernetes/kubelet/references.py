@@ -8,8 +8,13 @@ import re
 from rehearsal.kubernetes.objects import Obj, dig, name_of, namespace_of
 from rehearsal.kubernetes.store import Store
 
-_VARIABLE = re.compile(r"\$\(([A-Za-z_][A-Za-z0-9_]*)\)")
+_VARIABLE = re.compile(r"\$(\$?)\(([A-Za-z_][-._A-Za-z0-9]*)\)")
 _FIELD_MAP = re.compile(r"^metadata\.(labels|annotations)\['([^']+)'\]$")
+
+
+def expand(text: str, environment: dict[str, str]) -> str:
+    """``$(NAME)`` in commands, arguments and values; ``$$(NAME)`` stays as ``$(NAME)``."""
+    return _VARIABLE.sub(lambda m: m[0][1:] if m[1] else environment.get(m[2], m[0]), text)
 
 
 def missing_volume(store: Store, pod: Obj) -> tuple[str, str] | None:
@@ -53,7 +58,7 @@ def environment(store: Store, pod: Obj, container: Obj) -> tuple[dict[str, str],
         if problem:
             return {}, problem
         if value is not None:
-            values[variable["name"]] = _VARIABLE.sub(lambda m: values.get(m[1], m[0]), value)
+            values[variable["name"]] = expand(value, values)
     return values, ""
 
 

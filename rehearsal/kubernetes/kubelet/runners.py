@@ -18,6 +18,7 @@ from pathlib import Path
 import yaml
 
 from rehearsal.kubernetes.kubelet.logs import ContainerLog
+from rehearsal.kubernetes.kubelet.references import expand
 from rehearsal.kubernetes.objects import Obj
 
 NOT_RUNNABLE = 100
@@ -77,7 +78,7 @@ class KubectlRunner:
         :returns: the exit code; 137 after the time limit.
         :raises NotRunnable: when it cannot be started.
         """
-        arguments = self.argv(launch.container)
+        arguments = [expand(word, launch.environment) for word in self.argv(launch.container)]
         with tempfile.TemporaryDirectory(prefix="rehearsal-pod-") as home:
             environment = {**launch.environment, "HOME": home, "PATH": os.defpath}
             config = launch.kubeconfig()

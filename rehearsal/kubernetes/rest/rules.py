@@ -41,6 +41,9 @@ def validate(resource: Resource, obj: Obj, old: Obj | None) -> list[Cause]:
     causes = check_metadata(obj, _rules()["names"].get(resource.id, "subdomain"))
     if not resource.custom:
         _walk(resource.node, obj, "", causes)
+        claims = {claim["metadata"]["name"] for claim in dig(obj, "spec", "volumeClaimTemplates", default=None) or []}
+        # A StatefulSet's pods get a volume of each claim template's name.
+        causes = [cause for cause in causes if not _mounts_claim(cause, claims)]
     if resource.id in _TEMPLATES:
         causes += _selector_matches(obj)
     if hook := _HOOKS.get(resource.id):
@@ -48,6 +51,10 @@ def validate(resource: Resource, obj: Obj, old: Obj | None) -> list[Cause]:
     if old is not None:
         causes += _immutable(resource, obj, old)
     return causes
+
+
+def _mounts_claim(cause: Cause, claims: set[str]) -> bool:
+    return ".volumeMounts[" in cause.field and any(cause.message.endswith(f'Not found: "{name}"') for name in claims)
 
 
 def _walk(node: Node, value: Any, path: str, causes: list[Cause]) -> None:
