@@ -95,6 +95,8 @@ def finish_update(eks: Eks, region: str, name: str, update_id: str) -> None:
         elif update.data["type"] == "VersionRollback":
             cluster.upgraded = None
         cluster.data.update(update.changes)
+        # EKS checks again after a change; ids stay.
+        cluster.insights.clear()
         ensure_log_group(cluster)
         access.add_creator(eks, cluster)
         update.data["status"] = "Successful"

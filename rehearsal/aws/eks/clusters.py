@@ -105,6 +105,8 @@ def remove(eks: Eks, region: str, name: str) -> None:
             return
     eks.kubernetes.delete_cluster(cluster.kubernetes_id)
     with eks.lock:
+        # The control plane's last log lines arrive late, and bring a log group back that was deleted before.
+        ensure_log_group(cluster)
         network.delete_network(cluster)
         eks.clusters.pop((region, name), None)
 

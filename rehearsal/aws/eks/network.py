@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import secrets
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -87,8 +88,7 @@ def create_cluster_security_group(cluster: Cluster) -> str:
     """Create the security group that EKS puts on control plane and nodes, tagged as EKS does."""
     ec2 = client("ec2", cluster.region)
     name = cluster.name
-    suffix = cluster.data["arn"].rsplit("/", 1)[-1]
-    group_name = f"eks-cluster-sg-{suffix}-{abs(hash((name, cluster.data['createdAt']))) % 10**9}"
+    group_name = f"eks-cluster-sg-{name}-{secrets.randbelow(10**9)}"
     group_id: str = ec2.create_security_group(
         GroupName=group_name,
         Description="EKS created security group applied to ENI that is attached to EKS Control Plane master nodes, "

@@ -104,8 +104,8 @@ def _with_kubernetes(eks: Eks, name: str, job: Callable[..., float | None]) -> J
         try:
             again = job(eks, region, cluster_name, *rest)
         except KubernetesUnavailableError as error:
-            _LOG.warning("%s of cluster %s waits: %s", name, cluster_name, error)
-            _report(eks, region, cluster_name, str(error))
+            if _report(eks, region, cluster_name, str(error)):
+                _LOG.warning("%s of cluster %s waits: %s", name, cluster_name, error)
             return _RETRY_SECONDS
         _report(eks, region, cluster_name, None)
         return again
@@ -113,11 +113,14 @@ def _with_kubernetes(eks: Eks, name: str, job: Callable[..., float | None]) -> J
     return run
 
 
-def _report(eks: Eks, region: str, name: str, problem: str | None) -> None:
+def _report(eks: Eks, region: str, name: str, problem: str | None) -> bool:
+    """Show a problem in the cluster's health, or that it is over; returns whether this is news."""
     with eks.lock:
         cluster = eks.find(region, name)
         if cluster is None:
-            return
-        others = [issue for issue in cluster.data["health"]["issues"] if issue["code"] != "ClusterUnreachable"]
+            return False
+        issues = cluster.data["health"]["issues"]
+        others = [issue for issue in issues if issue["code"] != "ClusterUnreachable"]
         found = [{"code": "ClusterUnreachable", "message": problem, "resourceIds": []}] if problem else []
         cluster.data["health"] = {"issues": others + found}
+        return bool(others + found != issues)

@@ -28,14 +28,36 @@ SPEED = 1200.0
 REGION = "us-east-1"
 
 
-class Aws:
+# Sessions share what they loaded of botocore's models, which is most of the time a client costs.
+_SESSIONS: dict[str, boto3.Session] = {}
+
+
+class Clients:
+    """boto3 clients of a server."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._clients: dict[tuple[str, str, str], Any] = {}
+
+    def client(self, service: str, region: str = REGION, access_key: str = "rehearsal") -> Any:
+        key = (service, region, access_key)
+        if key not in self._clients:
+            session = _SESSIONS.setdefault(access_key, boto3.Session(access_key, "rehearsal"))
+            # The server is what is tested, so botocore's own checks are off.
+            config = Config(
+                retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}, parameter_validation=False
+            )
+            self._clients[key] = session.client(service, region_name=region, endpoint_url=self.url, config=config)
+        return self._clients[key]
+
+
+class Aws(Clients):
     """The running server with what tests need around it."""
 
     def __init__(self, cloud: Cloud, url: str, kubernetes: FakeKubernetes) -> None:
+        super().__init__(url)
         self.cloud = cloud
-        self.url = url
         self.kubernetes = kubernetes
-        self._clients: dict[tuple[str, str, str], Any] = {}
         self._gate = threading.Event()
         self._gate.set()
         attempt = cloud.scheduler._attempt
@@ -45,17 +67,6 @@ class Aws:
             return attempt(job)
 
         cloud.scheduler._attempt = attempt_when_open  # type: ignore[method-assign]
-
-    def client(self, service: str, region: str = REGION, access_key: str = "rehearsal") -> Any:
-        key = (service, region, access_key)
-        if key not in self._clients:
-            session = boto3.Session(aws_access_key_id=access_key, aws_secret_access_key="rehearsal")
-            # The server is what is tested, so botocore's own checks are off.
-            config = Config(
-                retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}, parameter_validation=False
-            )
-            self._clients[key] = session.client(service, region_name=region, endpoint_url=self.url, config=config)
-        return self._clients[key]
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -140,7 +151,7 @@ def aws(running_aws: Aws) -> Aws:
 class Platform:
     """A VPC with three subnets, and the roles of control plane, nodes and pods."""
 
-    def __init__(self, aws: Aws, region: str = REGION) -> None:
+    def __init__(self, aws: Clients, region: str = REGION) -> None:
         ec2, iam = aws.client("ec2", region), aws.client("iam", region)
         self.vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
         self.subnets = [

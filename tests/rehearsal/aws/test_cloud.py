@@ -15,27 +15,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import psutil
 import pytest
 import yaml
 
 from rehearsal.cloud import Cloud, CloudError
-from tests.rehearsal.aws.conftest import Aws, Platform
+from tests.rehearsal.aws.conftest import Aws, Clients, Platform
 
 _ROOT = Path(__file__).parents[3]
 
 
-class Running:
+class Running(Clients):
     """A started cloud with clients for its AWS side."""
 
     def __init__(self, cloud: Cloud) -> None:
+        super().__init__(cloud.env["AWS_ENDPOINT_URL"])
         self.cloud = cloud
-
-    def client(self, service: str, region: str = "us-east-1") -> Any:
-        env = self.cloud.env
-        session = boto3.Session(env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"], region_name=region)
-        return session.client(service, endpoint_url=env["AWS_ENDPOINT_URL"])
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +55,7 @@ def test_kubectl_reaches_a_cluster_that_eks_made(running: Running) -> None:
     early = _command(running.cloud, "kubeconfig")
     assert early.returncode == 1
     assert "there is no cluster" in early.stderr
-    platform = Platform(running)  # type: ignore[arg-type]
+    platform = Platform(running)
     eks = running.client("eks")
     eks.create_cluster(**platform.cluster_request(bootstrapSelfManagedAddons=False))
     Aws.until(lambda: eks.describe_cluster(name="slipway-dev")["cluster"]["status"] == "ACTIVE", 60)
