@@ -75,7 +75,7 @@ def differs(live: LiveStack, wanted: WantedStack) -> bool:
     return (
         changed_parameters(live, wanted) != []
         or dict(live.tags) != dict(wanted.tags)
-        or templates.meaning(live.template) != templates.meaning(wanted.template)
+        or (live.template != wanted.template and templates.meaning(live.template) != templates.meaning(wanted.template))
     )
 
 

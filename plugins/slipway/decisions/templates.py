@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -11,7 +12,11 @@ import yaml
 _PROSE = {"Description", "ConstraintDescription"}
 
 
-class _Loader(yaml.SafeLoader):
+# A template takes a tenth of a second without libyaml.
+_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_Base):  # type: ignore[misc]
     """Understands the short forms of CloudFormation's functions."""
 
 
@@ -25,7 +30,7 @@ def _function(loader: _Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
     elif isinstance(node, yaml.SequenceNode):
         value = loader.construct_sequence(node, deep=True)
     else:
-        value = loader.construct_mapping(node, deep=True)  # type: ignore[arg-type]
+        value = loader.construct_mapping(node, deep=True)
     return {name: value}
 
 
@@ -37,8 +42,9 @@ _Loader.yaml_implicit_resolvers = {
 }
 
 
+@lru_cache(maxsize=32)
 def parse(template: str) -> dict[str, Any]:
-    """Read a template, in YAML with short or long forms, or in JSON.
+    """Read a template, in YAML with short or long forms, or in JSON. The result is shared: do not change it.
 
     :raises ValueError: it is no mapping.
     """
@@ -48,6 +54,7 @@ def parse(template: str) -> dict[str, Any]:
     return parsed
 
 
+@lru_cache(maxsize=32)
 def meaning(template: str) -> dict[str, Any]:
     """What of a template CloudFormation acts on: prose and top-level metadata left out, everything else as it is."""
     parsed = parse(template)
