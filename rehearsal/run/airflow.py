@@ -14,15 +14,17 @@ from rehearsal.run.processes import Child, Supervisor
 from rehearsal.run.settings import RunError, Settings
 
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
+# Those that fork a process for each piece of work.
+FORKING = frozenset({"scheduler", "dag-processor"})
 # Names under which /monitor/health reports them.
 HEALTHY = frozenset({"metadatabase", "scheduler", "triggerer", "dag_processor"})
 START_TIMEOUT = 240.0
 MIGRATE_TIMEOUT = 300.0
 
 
-def command(*arguments: str) -> list[str]:
-    """An `airflow` command run by this very interpreter."""
-    return [sys.executable, "-m", "airflow", *arguments]
+def command(*arguments: str, preloaded: bool = False) -> list[str]:
+    """An `airflow` command run by this very interpreter, with large libraries in memory if asked for."""
+    return [sys.executable, "-m", "rehearsal.run.preloaded" if preloaded else "airflow", *arguments]
 
 
 def schema_mark() -> str:
@@ -62,7 +64,13 @@ def start_components(supervisor: Supervisor, settings: Settings, env: Mapping[st
     """Start the components side by side; they wait for one another by themselves."""
     return [
         # Without the API server the triggerer does not find its way out, so that one stops after the others.
-        supervisor.start(name, command(name), env=env, cwd=settings.run_dir, stop_round=int(name == "api-server"))
+        supervisor.start(
+            name,
+            command(name, preloaded=name in FORKING),
+            env=env,
+            cwd=settings.run_dir,
+            stop_round=int(name == "api-server"),
+        )
         for name in COMPONENTS
     ]
 

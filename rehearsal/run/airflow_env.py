@@ -95,6 +95,9 @@ def airflow_environment(settings: Settings, known: Mapping[str, str], database_u
         "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": 60,
         "SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": 30,
         "DAG_PROCESSOR__REFRESH_INTERVAL": 30,
+        # Reading all DAG files again every 30 s, the default, takes a good part of a small machine. One that was
+        # edited is read at once all the same.
+        "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": 120,
         "LOGGING__BASE_LOG_FOLDER": settings.logs / "tasks",
         "LOGGING__WORKER_LOG_SERVER_PORT": settings.port("AIRFLOW_WORKER_LOG_PORT"),
         "LOGGING__TRIGGER_LOG_SERVER_PORT": settings.port("AIRFLOW_TRIGGER_LOG_PORT"),
