@@ -2,7 +2,7 @@
 
 The rules are those of ``kubectl rollout status`` for workloads, and of the API conventions for the rest. A rollout is
 given up before its deadline only for what waiting does not mend: an image that does not exist, a pod that a quota or
-Pod Security refuses, a Job that failed, a Deployment whose own progress deadline passed.
+Pod Security refuses, a Job that failed.
 """
 
 from __future__ import annotations
@@ -128,20 +128,20 @@ def _unobserved(live: Live) -> bool:
 def _deployment(live: Live) -> str | None:
     if _unobserved(live):
         return "its new version has not been seen by its controller"
-    progress = _condition(live, "Progressing")
-    if progress.get("reason") == "ProgressDeadlineExceeded":
-        return _Final(f"made no progress within its progressDeadlineSeconds: {progress.get('message', '')}")
     status = _status(live)
     wanted = int(live["spec"].get("replicas", 1))
     updated, total, available = (
         int(status.get(key) or 0) for key in ("updatedReplicas", "replicas", "availableReplicas")
     )
+    # kubectl gives up here; the controller does not, and the component's own timeout is the limit its author chose.
+    late = _condition(live, "Progressing").get("reason") == "ProgressDeadlineExceeded"
+    tail = ", none of them for as long as its progressDeadlineSeconds" if late else ""
     if updated < wanted:
-        return f"{updated} of {wanted} replicas updated"
+        return f"{updated} of {wanted} replicas updated{tail}"
     if total > updated:
-        return f"{total - updated} old replicas are ending"
+        return f"{total - updated} old replicas are ending{tail}"
     if available < updated:
-        return f"{available} of {updated} updated replicas available"
+        return f"{available} of {updated} updated replicas available{tail}"
     return None
 
 

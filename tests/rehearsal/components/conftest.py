@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
+import time
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +21,9 @@ import yaml
 from slipway.catalog import paths
 from slipway.catalog.components import load_components
 from slipway.catalog.environments import load_platform
-from slipway.hooks.kubernetes import EksAccess
+from slipway.hooks.kubernetes import ClusterEndpoint, EksAccess
+from slipway.hooks.kubernetes_async import KubernetesApiError, connect
+from slipway.hooks.lease import LeaseHook
 from slipway.model.component import Component
 from slipway.model.platform import Platform
 from slipway.operators.check import CheckOperator
@@ -28,7 +33,7 @@ from rehearsal.cloud import Cloud
 from tests.rehearsal.components.driver import Outcome, Run
 
 PROJECT = Path(__file__).parent / "project"
-SPEED = 1200.0
+SPEED = 600.0
 
 
 class Stack:
@@ -62,24 +67,35 @@ class Stack:
 
     def kubernetes(self, method: str, path: str, body: Any = None, kind: str = "application/json", **query: str) -> Any:
         """One request to the cluster's API, as somebody else would make it; ``None`` for 404."""
-        access = EksAccess.of(self.platform)
-        endpoint = access.endpoint()
-        from slipway.hooks.kubernetes_async import tls_context
 
-        search = "&".join(f"{key}={value}" for key, value in query.items())
-        request = urllib.request.Request(  # noqa: S310 - the rehearsal's own address
-            f"{endpoint.url}{path}?{search}",
-            method=method,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={"Authorization": f"Bearer {access.token()}", "Content-Type": kind},
-        )
-        try:
-            with urllib.request.urlopen(request, context=tls_context(endpoint.authority), timeout=30) as answer:  # noqa: S310
-                return json.load(answer)
-        except urllib.error.HTTPError as error:
-            if error.code == 404:
-                return None
-            raise AssertionError(f"{method} {path}: {error.code} {error.read().decode()}") from error
+        async def ask() -> Any:
+            access = EksAccess.of(self.platform)
+            async with connect(access, self.endpoint) as api:
+                try:
+                    return (await api.request(method, path, params=query, body=body, content_type=kind)).body
+                except KubernetesApiError as error:
+                    if error.status == 404:
+                        return None
+                    raise
+
+        return asyncio.run(ask())
+
+    @cached_property
+    def endpoint(self) -> ClusterEndpoint:
+        return EksAccess.of(self.platform).endpoint()
+
+    def sweep(self) -> None:
+        """Remove what deploys left."""
+        for name in ("tiny", "slipway-system"):
+            self.kubernetes("DELETE", f"/api/v1/namespaces/{name}")
+        deadline = time.monotonic() + 60
+        for name in ("tiny", "slipway-system"):
+            while self.kubernetes("GET", f"/api/v1/namespaces/{name}") is not None:
+                assert time.monotonic() < deadline, f"namespace {name} does not end"
+                time.sleep(0.1)
+        manager = boto3.client("secretsmanager")
+        for secret in manager.list_secrets()["SecretList"]:
+            manager.delete_secret(SecretId=secret["ARN"], ForceDeleteWithoutRecovery=True)
 
     def mutating_calls(self) -> Counter[str]:
         """Mutating calls so far, to AWS and to Kubernetes."""
@@ -155,14 +171,18 @@ def _make_cluster() -> None:
 
 @pytest.fixture
 def stack(cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
-    """A fresh copy of the project on the shared cloud; namespaces and releases are emptied afterwards."""
-    from slipway.hooks.lease import LeaseHook
-
+    """The project as it is in Git, on a cloud that keeps what earlier tests left: deploying it puts that right."""
     with project(tmp_path / "include", monkeypatch) as include:
         made = Stack(cloud, include)
         LeaseHook(made.platform).acquire("manual__1", "platform_deploy")
         yield made
-        _sweep(made)
+
+
+@pytest.fixture
+def empty(stack: Stack) -> Stack:
+    """The same on a cluster without anything of ours."""
+    stack.sweep()
+    return stack
 
 
 @contextmanager
@@ -175,18 +195,6 @@ def project(include: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.undo()
     os.environ.pop(paths.VARIABLE, None)
     paths.include_dir.cache_clear()
-
-
-def _sweep(stack: Stack) -> None:
-    for name in ("tiny", "slipway-system"):
-        stack.kubernetes("DELETE", f"/api/v1/namespaces/{name}")
-    for name in ("tiny", "slipway-system"):
-        for _ in range(200):
-            if stack.kubernetes("GET", f"/api/v1/namespaces/{name}") is None:
-                break
-    manager = boto3.client("secretsmanager")
-    for secret in manager.list_secrets()["SecretList"]:
-        manager.delete_secret(SecretId=secret["ARN"], ForceDeleteWithoutRecovery=True)
 
 
 def edit(path: Path, **changes: Any) -> None:

@@ -25,7 +25,7 @@ def recorded(stack: Stack, check: str, run_id: str = "manual__1") -> dict[str, A
 
 
 def check_pods(stack: Stack) -> list[Any]:
-    found = stack.kubernetes("GET", PODS, labelSelector="slipway.dev/role%3Dcheck")
+    found = stack.kubernetes("GET", PODS, labelSelector="slipway.dev/role=check")
     return list(found["items"])
 
 
@@ -80,10 +80,10 @@ def test_plans_and_unchosen_stages_skip_checks_and_gates_and_call_nothing(stack:
     assert stack.mutating_calls() == before
 
 
-def test_a_pod_that_is_refused_is_a_recorded_failure(stack: Stack) -> None:
+def test_a_pod_that_is_refused_is_a_recorded_failure(empty: Stack) -> None:
     with pytest.raises(Exception, match=r"namespaces .*tiny.* not found|404"):
-        stack.check("tiny", "lists", Run("manual__2"))
-    result = recorded(stack, "lists", "manual__2")
+        empty.check("tiny", "lists", Run("manual__2"))
+    result = recorded(empty, "lists", "manual__2")
     assert result["state"] == "failed"
     assert result["reason"].startswith("its pod could not be started")
 
@@ -120,17 +120,17 @@ def test_a_gate_counts_honestly(stack: Stack) -> None:
     assert {check["check"]: check["state"] for check in report["checks"]} == {"lists": "passed", "answers": "skipped"}
 
 
-def test_a_gate_refuses_failures_unknowns_and_what_was_never_deployed(stack: Stack) -> None:
-    keep_checks(stack, "lists", "fails")
+def test_a_gate_refuses_failures_unknowns_and_what_was_never_deployed(empty: Stack) -> None:
+    keep_checks(empty, "lists", "fails")
     with pytest.raises(AirflowFailException, match="never deployed to slipway-dev: tiny"):
-        gate(stack, Run("manual__4"))
-    stack.deploy("tiny")
+        gate(empty, Run("manual__4"))
+    empty.deploy("tiny")
     run = Run("manual__5")
     with pytest.raises(AirflowFailException):
-        stack.check("tiny", "fails", run)
+        empty.check("tiny", "fails", run)
     with pytest.raises(AirflowFailException, match=r"tiny/fails failed: [\s\S]*tiny/lists has no result"):
-        gate(stack, run)
-    report = RecordsHook(stack.platform).get_json("runs/manual__5/stages/data-layer.json")
+        gate(empty, run)
+    report = RecordsHook(empty.platform).get_json("runs/manual__5/stages/data-layer.json")
     assert isinstance(report, dict)
     assert report["green"] is False
 

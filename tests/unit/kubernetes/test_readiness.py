@@ -53,8 +53,8 @@ DONE = {"updatedReplicas": 2, "replicas": 2, "availableReplicas": 2}
         (
             "Deployment",
             deployment(conditions=[{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}]),
-            FAILED,
-            "no progress",
+            PROGRESSING,
+            "0 of 2 replicas updated, none of them for as long",
         ),
         ("Deployment", live({"replicas": 0}, {"observedGeneration": 1}), READY, ""),
         (
@@ -237,7 +237,7 @@ def test_pods_with_the_same_trouble_are_told_of_once() -> None:
 def test_a_rollout_that_ran_out_of_time_still_says_what_its_pods_say() -> None:
     late = deployment(conditions=[{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}])
     crash = pod(waiting("CrashLoopBackOff", lastState={"terminated": {"exitCode": 1, "message": "no license"}}))
-    verdict = judge(Facts({ref("Deployment"): late}, [crash]), NOW, DEADLINE)
+    verdict = judge(Facts({ref("Deployment"): late}, [crash]), DEADLINE, DEADLINE)
     assert verdict.state is FAILED
     assert any("no license" in reason for reason in verdict.reasons)
 
