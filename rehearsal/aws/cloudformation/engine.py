@@ -49,7 +49,7 @@ def start_update(stack: Stack, previous: Stack, moment: float, speed: float) -> 
 def start_delete(stack: Stack, moment: float, speed: float, retain: set[str]) -> None:
     """Begin to delete every resource of ``stack`` that its DeletionPolicy does not keep."""
     stack.record(moment, "DELETE_IN_PROGRESS", "User Initiated")
-    stack.operation = Operation("DELETE", moment, speed, retain=retain)
+    stack.operation = Operation("DELETE", moment, speed)
     stack.operation.steps = _delete_steps(stack, list(stack.resources.values()), moment, retain)
 
 

@@ -48,7 +48,6 @@ class Event:
     type: str
     status: str
     reason: str | None = None
-    properties: str | None = None
 
 
 @dataclass
@@ -73,6 +72,8 @@ class Operation:
     :param moment: Unix time up to which it has been worked off.
     :param speed: how many times faster than AWS.
     :param steps: what is left, by key; a step that has a ``finish`` is running.
+    :param leftovers: what an update replaced or removed, to be deleted once it succeeded.
+    :param previous: the stack as it was before an update.
     """
 
     kind: str
@@ -82,7 +83,6 @@ class Operation:
     failed: list[str] = field(default_factory=list)
     leftovers: list[Resource] = field(default_factory=list)
     previous: Stack | None = None
-    retain: set[str] = field(default_factory=set)
 
 
 @dataclass

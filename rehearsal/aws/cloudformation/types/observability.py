@@ -71,7 +71,7 @@ class LogGroup:
 class Trail:
     """``AWS::CloudTrail::Trail``."""
 
-    _renamed = {"KMSKeyId": "KmsKeyId", "EnableLogFileValidation": "EnableLogFileValidation"}
+    _renamed = {"KMSKeyId": "KmsKeyId"}
     _members = (
         "S3BucketName", "S3KeyPrefix", "SnsTopicName", "IncludeGlobalServiceEvents", "IsMultiRegionTrail",
         "EnableLogFileValidation", "CloudWatchLogsLogGroupArn", "CloudWatchLogsRoleArn", "KMSKeyId",
