@@ -45,10 +45,10 @@ class Scheduler:
         self._stopped = False
         self._running: Job | None = None
         self._thread: threading.Thread | None = None
-        self._after_job: Callable[[], None] = lambda: None
+        self._after_job: Callable[[str], None] = lambda name: None
 
-    def watch(self, after_job: Callable[[], None]) -> None:
-        """Call ``after_job`` whenever a job has run."""
+    def watch(self, after_job: Callable[[str], None]) -> None:
+        """Call ``after_job`` with a job's name whenever it has run."""
         self._after_job = after_job
 
     def register(self, name: str, function: JobFunction) -> None:
@@ -105,7 +105,7 @@ class Scheduler:
                 if again is not None:
                     job.due = time.time() + again
                     heapq.heappush(self._jobs, job)
-            self._after_job()
+            self._after_job(job.name)
 
     def _next(self) -> Job | None:
         with self._changed:

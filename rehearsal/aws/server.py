@@ -20,6 +20,7 @@ from rehearsal.aws import cloudformation, moto_fixes, persistence, presigned
 from rehearsal.aws.clock import Clock
 from rehearsal.aws.eks import service as eks_service
 from rehearsal.aws.eks.kubernetes import KubernetesAdmin, KubernetesUnavailableError
+from rehearsal.aws.eks.service import WATCHES
 from rehearsal.aws.eks.state import Eks
 from rehearsal.aws.identify import caller, identify
 from rehearsal.aws.persistence import Saver
@@ -60,7 +61,7 @@ class Cloud:
         cloudformation.install(clock.speed)
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._saver: Saver | None = None
-        self.scheduler.watch(self._changed)
+        self.scheduler.watch(self._after_job)
 
     def start(self, state: Path | None = None) -> None:
         """Begin with later work, where a saved state left off.
@@ -121,6 +122,11 @@ class Cloud:
     def _changed(self) -> None:
         if self._saver is not None:
             self._saver.touch()
+
+    def _after_job(self, name: str) -> None:
+        # Those that watch run all the time, and find the same again after a restart.
+        if name not in WATCHES:
+            self._changed()
 
     def _content(self) -> dict[str, Any]:
         return {"clusters": self.eks.clusters, "jobs": self.scheduler.snapshot()}

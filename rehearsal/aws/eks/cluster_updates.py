@@ -30,11 +30,10 @@ def update_cluster_version(eks: Eks, call: Call) -> dict[str, Any]:
     step = versions.minor(wanted) - versions.minor(current) if wanted in versions.calendar()["versions"] else None
     if step == 1:
         _require_upgradable(eks, cluster, wanted)
-        kind, params = "VersionUpdate", {}
+        kind = "VersionUpdate"
     elif step == -1:
         _require_rollback(eks, cluster, call)
-        timeout = call.get("rollbackConfig", {}).get("timeoutMinutes", 720)
-        kind, params = "VersionRollback", {"RollbackTimeoutMinutes": timeout}
+        kind = "VersionRollback"
     elif step == 0:
         raise invalid_parameter(f"Cluster is already at version {current}", **names)
     else:

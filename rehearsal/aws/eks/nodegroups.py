@@ -7,7 +7,7 @@ import uuid
 from typing import Any
 
 from rehearsal.aws import durations
-from rehearsal.aws.eks import access, compute, iam, nodes
+from rehearsal.aws.eks import access, compute, iam, network, nodes
 from rehearsal.aws.eks.nodegroup_rules import new_nodegroup_data
 from rehearsal.aws.eks.state import Cluster, Data, Eks, Nodegroup
 from rehearsal.aws.eks.updates import require_active
@@ -98,7 +98,14 @@ def launch(eks: Eks, region: str, cluster_name: str, name: str) -> None:
         found = find(eks, region, cluster_name, name)
         if found is None or found[1].data["status"] != "CREATING":
             return
-        compute.create(*found)
+        cluster, group = found
+        free = sum(s["AvailableIpAddressCount"] for s in network.subnets_of(group.data["subnets"], region))
+        desired = group.data["scalingConfig"]["desiredSize"]
+        if free < desired:
+            message = f"Could not launch {desired} instances: there are {free} free addresses in the subnets"
+            _fail(eks, group, "AsgInstanceLaunchFailures", message, [compute.group_name(group)])
+            return
+        compute.create(cluster, group)
     eks.later(durations.NODEGROUP_JOIN, "join-nodegroup", region, cluster_name, name)
 
 
@@ -119,7 +126,11 @@ def join(eks: Eks, region: str, cluster_name: str, name: str) -> float | None:
             return None
         limit = max(_PATIENCE_SECONDS, eks.clock.compressed(durations.NODEGROUP_GIVES_UP))
         if time.time() - group.started > limit:
-            _give_up(eks, cluster, group)
+            message = (
+                "Instances failed to join the kubernetes cluster (nodes stayed NotReady; a CNI add-on such as vpc-cni "
+                "is needed before nodes)"
+            )
+            _fail(eks, group, "NodeCreationFailure", message, compute.instance_ids(cluster, group))
             return None
     return nodes.poll_seconds(eks)
 
@@ -147,15 +158,6 @@ def _set_status(eks: Eks, data: Data, status: str) -> None:
     data["modifiedAt"] = eks.clock.now()
 
 
-def _give_up(eks: Eks, cluster: Cluster, group: Nodegroup) -> None:
-    group.data["health"] = {
-        "issues": [
-            {
-                "code": "NodeCreationFailure",
-                "message": "Instances failed to join the kubernetes cluster (nodes stayed NotReady; a CNI add-on "
-                "such as vpc-cni is needed before nodes)",
-                "resourceIds": compute.instance_ids(cluster, group),
-            }
-        ]
-    }
+def _fail(eks: Eks, group: Nodegroup, code: str, message: str, resources: list[str]) -> None:
+    group.data["health"] = {"issues": [{"code": code, "message": message, "resourceIds": resources}]}
     _set_status(eks, group.data, "CREATE_FAILED")

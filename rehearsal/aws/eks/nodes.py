@@ -11,11 +11,11 @@ from rehearsal.aws import durations
 from rehearsal.aws.eks import capacity, compute, network
 from rehearsal.aws.eks.state import Cluster, Eks, Nodegroup
 
-_SHORTEST_FOLLOW_SECONDS = 2.0
-_FOLLOW = 60.0
-
 _EFFECTS = {"NO_SCHEDULE": "NoSchedule", "NO_EXECUTE": "NoExecute", "PREFER_NO_SCHEDULE": "PreferNoSchedule"}
+# Asking is real work too: however fast the clock, there is this much time between two questions.
 _SHORTEST_POLL_SECONDS = 0.2
+_SHORTEST_FOLLOW_SECONDS = 3.0
+_FOLLOW = 60.0
 
 
 def body(cluster: Cluster, group: Nodegroup) -> dict[str, Any]:
@@ -61,10 +61,10 @@ def reconcile(eks: Eks, region: str, cluster_name: str, name: str) -> float | No
         scaling = compute.describe(cluster, group)
         if scaling is None or group.data["status"] != "ACTIVE":
             return _follow_seconds(eks)
-        found = body(cluster, group)
-        group.data["scalingConfig"]["desiredSize"] = found["desired"] = scaling["DesiredCapacity"]
-        if found["instances"] == group.joined:
+        group.data["scalingConfig"]["desiredSize"] = scaling["DesiredCapacity"]
+        if {i["InstanceId"] for i in scaling["Instances"]} == {i["instanceId"] for i in group.joined}:
             return _follow_seconds(eks)
+        found = body(cluster, group)
     eks.kubernetes.put_nodegroup(cluster.kubernetes_id, name, found)
     with eks.lock:
         group.joined = found["instances"]

@@ -62,6 +62,8 @@ _JOBS: dict[str, Callable[..., float | None]] = {
     "finish-addon-update": addons.finish_update,
     "refresh-insights": insights.refresh,
 }
+# Jobs that only look whether something changed, for as long as their resource exists.
+WATCHES = {"check-addon", "follow-nodegroup"}
 _RETRY_SECONDS = 1.0
 
 

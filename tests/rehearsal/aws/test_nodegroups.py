@@ -151,3 +151,19 @@ def test_prefix_delegation_raises_the_pod_limit(
     eks.create_nodegroup(**platform.nodegroup_request())
     aws.until(lambda: eks.describe_nodegroup(**_NAMES)["nodegroup"]["status"] == "ACTIVE")
     assert aws.kubernetes.objects[_PATH]["capacity"]["pods"] == "110"
+
+
+def test_too_few_addresses_fail_the_group_and_it_can_be_deleted(
+    aws: Aws, platform: Platform, eks: Any, cluster: dict[str, Any]
+) -> None:
+    ec2 = aws.client("ec2")
+    made = ec2.create_subnet(VpcId=platform.vpc, CidrBlock="10.0.20.0/28", AvailabilityZone="us-east-1a")["Subnet"]
+    sizes = {"minSize": 0, "desiredSize": 12, "maxSize": 12}
+    eks.create_nodegroup(**platform.nodegroup_request(subnets=[made["SubnetId"]], scalingConfig=sizes))
+    aws.until(lambda: eks.describe_nodegroup(**_NAMES)["nodegroup"]["status"] == "CREATE_FAILED")
+    issue = eks.describe_nodegroup(**_NAMES)["nodegroup"]["health"]["issues"][0]
+    assert issue["code"] == "AsgInstanceLaunchFailures"
+    assert "there are 11 free addresses" in issue["message"]
+    eks.delete_nodegroup(**_NAMES)
+    eks.get_waiter("nodegroup_deleted").wait(**_NAMES, WaiterConfig={"Delay": 0.1})
+    ec2.delete_subnet(SubnetId=made["SubnetId"])
