@@ -27,7 +27,7 @@ help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} \
 		/^##@/ {printf "\n%s\n", substr($$0, 5)} \
 		/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@printf '\nVariables of make run: ONESHOT=1 PLAN_ONLY=1 STAGES=infrastructure,base_services ENVIRONMENT=dev DAG=platform_deploy AIRFLOW_PORT=8080\n'
+	@printf '\nVariables of make run: ONESHOT=1 PLAN_ONLY=1 STAGES=infrastructure,base-services ENVIRONMENT=dev DAG=platform_deploy AIRFLOW_PORT=8080\n'
 
 .PHONY: setup
 setup: $(STAMP) ## Install everything into .venv, pinned and by hash

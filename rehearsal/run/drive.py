@@ -111,7 +111,9 @@ def deploy(run: Run) -> bool:
     settings, api, watch = run.settings, run.api, run.supervisor.require_running
     since = datetime.fromtimestamp(time.time() - (time.monotonic() - run.began), UTC)
     wait_parsed(api, settings.dag_id, since, watch)
-    progress = Progress(api.tasks(settings.dag_id))
+    # Task groups are spelt with underscores.
+    asked = frozenset(stage.replace("-", "_") for stage in settings.stages)
+    progress = Progress(api.tasks(settings.dag_id), asked)
     run_id = trigger(api, settings)
     run.say(f"running {settings.dag_id}: {settings.airflow_url}/dags/{settings.dag_id}/runs/{run_id}")
     began = time.monotonic()

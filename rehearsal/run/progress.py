@@ -139,6 +139,8 @@ class Progress:
 
     order: Sequence[str] = ()
     """Task ids in the order they run, which orders the stages."""
+    only: frozenset[str] = frozenset()
+    """Stages that were asked for; the others are left out of everything. Empty: all."""
     _tasks: dict[tuple[str, int], Task] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -156,7 +158,7 @@ class Progress:
             if task.map_index >= 0:
                 self._tasks.pop((task.task_id, -1), None)
             self._tasks[key] = task
-            if before is None or before.state != task.state:
+            if self._wanted(task) and (before is None or before.state != task.state):
                 changed.append(task)
         return changed
 
@@ -167,11 +169,19 @@ class Progress:
         return sorted(self._tasks.values(), key=lambda task: (place.get(task.task_id, last), task.map_index))
 
     def stages(self) -> list[Stage]:
-        """Stages in the order of their first task."""
+        """Stages in the order of their first task, without those that were not asked for."""
         groups: dict[str, list[Task]] = {}
         for task in self.tasks():
-            groups.setdefault(task.stage, []).append(task)
+            if self._wanted(task):
+                groups.setdefault(task.stage, []).append(task)
         return [Stage(name, tuple(tasks)) for name, tasks in groups.items()]
+
+    def left_out(self) -> list[str]:
+        """Names of the stages that were not asked for."""
+        return list(dict.fromkeys(task.stage for task in self.tasks() if not self._wanted(task)))
+
+    def _wanted(self, task: Task) -> bool:
+        return not self.only or "." not in task.task_id or task.stage in self.only
 
     def failed(self) -> list[Task]:
         """Tasks that failed by themselves, not those that only wait for them."""

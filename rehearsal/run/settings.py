@@ -52,6 +52,7 @@ class Settings:
     dag_id: str = "platform_deploy"
     environment: str = "dev"
     stages: tuple[str, ...] = ()
+    """As the DAG's form spells them, with dashes: base-services."""
     plan_only: bool = False
     oneshot: bool = False
     parallelism: int = 8
@@ -97,7 +98,7 @@ def read_settings(env: Mapping[str, str] | None = None) -> Settings:
         dags_folder=Path(env.get("SLIPWAY_DAGS_FOLDER") or ROOT / "dags").resolve(),
         dag_id=env.get("DAG") or "platform_deploy",
         environment=env.get("ENVIRONMENT") or "dev",
-        stages=tuple(stage for stage in env.get("STAGES", "").replace(",", " ").split() if stage),
+        stages=tuple(env.get("STAGES", "").replace(",", " ").replace("_", "-").split()),
         plan_only=_flag(env, "PLAN_ONLY"),
         oneshot=_flag(env, "ONESHOT"),
         parallelism=_number(env, "AIRFLOW_PARALLELISM", default_parallelism(os.cpu_count() or 2), 1, 64),

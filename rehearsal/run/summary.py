@@ -38,7 +38,7 @@ def headline(dag_id: str, state: str, progress: Progress, wall: float) -> str:
     stages = progress.stages()
     checks = {outcome: sum(stage.count(outcome, checks=True) for stage in stages) for outcome in CHECK_COLUMNS}
     words = {"success": "succeeded", "failed": "FAILED"}.get(state, f"is {state}")
-    proof = f"{checks[Outcome.PASSED]} checks passed"
+    proof = f"{checks[Outcome.PASSED]} check{'' if checks[Outcome.PASSED] == 1 else 's'} passed"
     if checks[Outcome.SKIPPED]:
         proof += f", {checks[Outcome.SKIPPED]} skipped (they could not run here)"
     if checks[Outcome.FAILED]:
@@ -56,6 +56,8 @@ def print_summary(
     """Print table, failures with the log lines that explain them, and the headline last, where eyes end up."""
     console.print()
     console.print(table(progress.stages(), now))
+    if progress.left_out():
+        console.print(f"Not asked for (STAGES): {', '.join(progress.left_out())}", markup=False)
     for task, lines in logs.items():
         console.print()
         console.print(f"✗ {task.task_id} (attempt {task.attempt}):", style="bold red", markup=False)

@@ -48,7 +48,7 @@ def test_duration(seconds: float | None, text: str) -> None:
 
 def test_the_headline_counts_what_was_proved_and_what_was_not(progress: Progress) -> None:
     assert headline("platform_deploy", "failed", progress, 71) == (
-        "platform_deploy FAILED in 1 min 11 s: 1 checks passed, 1 skipped (they could not run here)."
+        "platform_deploy FAILED in 1 min 11 s: 1 check passed, 1 skipped (they could not run here)."
     )
     assert headline("x", "success", Progress(), 3) == "x succeeded in 3 s: 0 checks passed."
 
@@ -146,3 +146,14 @@ def test_now_is_only_an_argument(progress: Progress) -> None:
     console = plain_console()
     print_summary(console, "", progress, {}, datetime(2030, 1, 1, tzinfo=UTC))
     assert "1 min 02 s" in text_of(console)
+
+
+def test_stages_that_were_not_asked_for_are_named_once_and_counted_nowhere() -> None:
+    progress = Progress(["preflight", "a.x.check_one", "b.y.check_two"], frozenset({"a"}))
+    skipped = [instance("b.y.check_two", "skipped", 0, 0), instance("preflight", "success", 0, 1)]
+    assert [task.task_id for task in progress.update(skipped)] == ["preflight"]
+    assert [stage.name for stage in progress.stages()] == ["preflight", "a"]
+    assert "skipped" not in headline("x", "success", progress, 1)
+    console = plain_console()
+    print_summary(console, "", progress, {}, T0)
+    assert "Not asked for (STAGES): b" in text_of(console)

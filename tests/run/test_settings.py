@@ -24,10 +24,10 @@ def test_make_variables_that_are_empty_count_as_not_given() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["infrastructure,base_services", "infrastructure base_services", " infrastructure, base_services "]
+    "text", ["infrastructure,base_services", "infrastructure base-services", " infrastructure, base_services "]
 )
 def test_stages_are_given_with_commas_or_spaces(text: str) -> None:
-    assert read_settings({"STAGES": text}).conf()["stages"] == ["infrastructure", "base_services"]
+    assert read_settings({"STAGES": text}).conf()["stages"] == ["infrastructure", "base-services"]
 
 
 def test_plan_only_reaches_the_dag() -> None:
