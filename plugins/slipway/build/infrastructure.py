@@ -19,6 +19,7 @@ from slipway.operators.access import AccessOperator
 from slipway.operators.addon import AddonsOperator
 from slipway.operators.cluster import ClusterOperator
 from slipway.operators.nodegroup import ListNodeGroupsOperator, NodeGroupOperator
+from slipway.operators.nodegroup_removal import RemoveNodeGroupsOperator
 from slipway.operators.stack import StackOperator
 
 STAGE = StageName.INFRASTRUCTURE
@@ -67,7 +68,8 @@ def _node_groups() -> TaskGroup:
     """One mapped task per node group; zonal groups are one per zone."""
     with TaskGroup("node_groups", tooltip="Managed node groups with their launch templates") as group:
         listed = ListNodeGroupsOperator(task_id="list", **COMMON)
-        NodeGroupOperator.partial(task_id="node_group", map_index_template="{{ task.group['name'] }}", **COMMON).expand(
-            group=listed.output
-        )
+        mapped = NodeGroupOperator.partial(
+            task_id="node_group", map_index_template="{{ task.group['name'] }}", **COMMON
+        ).expand(group=listed.output)
+        mapped >> RemoveNodeGroupsOperator(task_id="remove_left_out", **COMMON)
     return group

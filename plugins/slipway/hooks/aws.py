@@ -26,6 +26,9 @@ RETRIES: dict[str, Any] = {
 DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthFailure", "NotAuthorized"})
 INVALID = frozenset({"InvalidParameterException", "InvalidParameterValue", "MalformedPolicyDocument", "InvalidRequest"})
 
+# A role or key that was made a moment ago is not known everywhere yet: the next try finds it.
+PROPAGATING = ("could not be assumed", "cannot be assumed", "not authorized to assume", "does not exist")
+
 # For modules that handle errors of AWS without talking to it.
 AwsError = ClientError
 
@@ -93,7 +96,7 @@ def explained() -> Iterator[None]:
                     mend=f"allow {action} in the IAM policy of the connection {CONNECTION_ID}, then clear the task",
                 )
             ) from error
-        if code in INVALID:
+        if code in INVALID and not any(phrase in message_of(error) for phrase in PROPAGATING):
             raise RefusedError(
                 Problem(
                     where=f"AWS {action}",

@@ -60,6 +60,17 @@ class CloudFormationHook:
         described = self._describe(platform.stack_name(stack))
         return None if described is None else _outputs(described)
 
+    def names(self, prefix: str) -> list[str]:
+        """Names of stacks that begin with a prefix, deleted ones left out."""
+        pages = self.client.get_paginator("list_stacks").paginate()
+        found = {
+            str(stack["StackName"])
+            for page in pages
+            for stack in page["StackSummaries"]
+            if stack["StackStatus"] != "DELETE_COMPLETE" and stack["StackName"].startswith(prefix)
+        }
+        return sorted(found)
+
     def change_set(self, stack: str, name: str) -> ChangeSet | None:
         """Describe a change set with all of its changes; ``None`` when it does not exist."""
         try:

@@ -298,7 +298,10 @@ class NodeGroupOperator(StackConvergingOperator, EksCreateNodegroupOperator):
                 field="",
                 found="; ".join(found.immutable),
                 allowed="what EKS can change in place: sizes, labels, taints, launch template version",
-                mend="add a node group under a new name to the environment, deploy, and then remove this one",
+                mend=(
+                    "undo the change; or rename the group in the environment, deploy, and deploy once more with "
+                    f"approve: nodegroup/{self.group['name']}, which deletes this one"
+                ),
             )
         )
 

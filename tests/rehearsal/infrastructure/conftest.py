@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,14 @@ class Aws:
     def mutating_calls(self) -> int:
         """How many calls changed something, or tried to."""
         return sum(_leaves(self.cloud.statistics.report(), counting=False))
+
+    @staticmethod
+    def until(probe: Callable[[], bool], seconds: float = 30.0) -> None:
+        """Wait until something holds."""
+        deadline = time.monotonic() + seconds
+        while not probe():
+            assert time.monotonic() < deadline, f"still not so after {seconds} s"
+            time.sleep(0.05)
 
 
 def _leaves(report: Any, *, counting: bool) -> Iterator[int]:
@@ -143,12 +152,3 @@ def environment(aws: Aws, include: Path) -> EnvironmentFile:
 def platform(environment: EnvironmentFile) -> Platform:
     """The platform of the test's environment."""
     return environment.platform
-
-
-@pytest.fixture(autouse=True)
-def conditions_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    """moto applies a bucket policy's statements without looking at their conditions."""
-    from moto.iam.access_control import PermissionResult
-    from moto.s3.models import FakeBucket
-
-    monkeypatch.setattr(FakeBucket, "get_permission", lambda *_: PermissionResult.NEUTRAL)

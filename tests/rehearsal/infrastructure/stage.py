@@ -12,6 +12,7 @@ from slipway.operators.addon import AddonsOperator
 from slipway.operators.cluster import ClusterOperator
 from slipway.operators.lease import AcquireLeaseOperator, ReleaseLeaseOperator
 from slipway.operators.nodegroup import ListNodeGroupsOperator, NodeGroupOperator
+from slipway.operators.nodegroup_removal import RemoveNodeGroupsOperator
 from slipway.operators.stack import StackOperator
 
 from tests.rehearsal.infrastructure.conftest import EnvironmentFile
@@ -42,6 +43,10 @@ def node_group(group: dict[str, Any]) -> NodeGroupOperator:
     return NodeGroupOperator(task_id="node_group", group=group)
 
 
+def remove_left_out() -> RemoveNodeGroupsOperator:
+    return RemoveNodeGroupsOperator(task_id="remove_left_out")
+
+
 class Stage:
     """The stage of one environment."""
 
@@ -70,6 +75,7 @@ class Stage:
             found[task.task_id] = self.run(task, **params).value
         for group in self.groups():
             found[f"node_group {group['name']}"] = self.run(node_group(group), **params).value
+        assert self.run(remove_left_out(), **params).value == []
         found["addons_after_nodes"] = self.run(addons(), **params).value
         self.run(ReleaseLeaseOperator(task_id="release"), **params)
         return found

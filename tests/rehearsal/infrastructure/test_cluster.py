@@ -1,4 +1,4 @@
-"""Cluster, node groups, add-ons and access of one platform that the tests here share."""
+"""The whole stage, and then its cluster, node groups, add-ons and access, on one platform that the tests share."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
+from slipway.hooks.cloudformation import CloudFormationHook
 from slipway.model.environment import AddonPhase
 from slipway.model.errors import StuckError
 from slipway.operators import cluster as cluster_operator
 
 from tests.rehearsal.infrastructure.conftest import REGION, Aws, EnvironmentFile
-from tests.rehearsal.infrastructure.stage import Stage, access, acquire, addons, cluster, node_group
+from tests.rehearsal.infrastructure.stage import Stage, access, acquire, addons, cluster, node_group, remove_left_out
 from tests.support.deferral import context
 
 pytestmark = pytest.mark.timeout(240)
@@ -45,6 +46,30 @@ def live_group(aws: Aws, stage: Stage, name: str = "primary") -> dict[str, Any]:
 def live_addon(aws: Aws, stage: Stage, name: str) -> dict[str, Any]:
     cluster_name = stage.environment.platform.cluster_name
     return dict(aws.client("eks").describe_addon(clusterName=cluster_name, addonName=name)["addon"])
+
+
+def test_planned_made_and_left_alone(aws: Aws, environment: EnvironmentFile) -> None:
+    stage = Stage(environment)
+    _shared.append(environment)
+    before = aws.mutating_calls()
+    planned = stage.whole(plan_only=True)
+    assert {change["action"] for changes in planned.values() for change in changes} == {"create"}
+    assert all(planned.values())
+    assert aws.mutating_calls() == before
+
+    made = stage.whole()
+    assert set(made) == set(planned)
+    assert all(made.values())
+    cluster = aws.client("eks").describe_cluster(name=environment.platform.cluster_name)["cluster"]
+    assert cluster["status"] == "ACTIVE"
+    assert cluster["accessConfig"]["authenticationMode"] == "API"
+
+    before = aws.mutating_calls()
+    again = stage.whole(plan_only=True)
+    assert {task: changes for task, changes in again.items() if changes} == {}
+    assert aws.mutating_calls() == before
+
+    assert {task: changes for task, changes in stage.whole().items() if changes} == {}
 
 
 # The control plane
@@ -87,20 +112,31 @@ def test_another_version_is_left_to_the_upgrade(aws: Aws, stage: Stage) -> None:
     stage.environment.edit(lambda content: content["cluster"].update(version=version))
 
 
-def test_a_killed_try_is_taken_up_and_a_timeout_deletes_nothing(
+def test_a_killed_try_is_taken_up_and_the_first_add_ons_do_not_wait_for_pods(
     aws: Aws, environment: EnvironmentFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage = Stage(environment)
     stage.until_cluster()
     assert stage.run(cluster(), stop_at="ClusterTrigger").waits == ["ClusterTrigger"]
     made = live(aws, stage)["createdAt"]
+    data = aws.cloud.eks.clusters[REGION, environment.platform.cluster_name].data
+    with aws.cloud.lock:
+        status, data["status"] = data["status"], "CREATING"
     with monkeypatch.context() as patch:
         patch.setattr(cluster_operator, "LIMIT", timedelta(0))
-        if live(aws, stage)["status"] == "CREATING":
-            with pytest.raises(StuckError, match="not ready after 0 minutes"):
-                stage.run(cluster())
-    stage.run(cluster())
-    assert (live(aws, stage)["createdAt"], live(aws, stage)["status"]) == (made, "ACTIVE")
+        with pytest.raises(StuckError, match="not ready after 0 minutes"):
+            stage.run(cluster())
+    if status == "ACTIVE":
+        data["status"] = status
+    Aws.until(lambda: live(aws, stage)["status"] == "ACTIVE")
+    assert stage.run(cluster()).value == []
+    assert live(aws, stage)["createdAt"] == made
+
+    names = stage.environment.platform.addons(AddonPhase.BEFORE_NODES)
+    aws.kubernetes.unready.update(names)
+    outcome = stage.run(addons(AddonPhase.BEFORE_NODES))
+    assert len(outcome.value) == len(names)
+    assert outcome.waits == []
 
 
 def test_a_cluster_of_somebody_else_is_left_untouched(aws: Aws, stage: Stage, environment: EnvironmentFile) -> None:
@@ -165,12 +201,32 @@ def test_a_group_that_never_came_up_says_why_and_is_made_anew_next_time(aws: Aws
     assert after["createdAt"] > made
 
 
+def test_a_group_that_left_the_file_is_deleted_only_when_approved(aws: Aws, stage: Stage) -> None:
+    stage.environment.edit(lambda content: content["node_groups"].pop("extra"))
+    before = aws.mutating_calls()
+    (kept,) = stage.run(remove_left_out()).value
+    assert (kept["action"], kept["note"].split(": ")[-1]) == ("keep", "nodegroup/extra")
+    (planned,) = stage.run(remove_left_out(), plan_only=True, approve=["nodegroup/extra"]).value
+    assert planned["action"] == "delete"
+    assert aws.mutating_calls() == before
+
+    # The worker dies once while the group and once while the launch template goes.
+    approve = ["nodegroup/extra"]
+    assert stage.run(remove_left_out(), approve=approve, stop_at="NodeGroupTrigger").waits == ["NodeGroupTrigger"]
+    stage.run(remove_left_out(), approve=approve, stop_at="StackTrigger")
+    stage.run(remove_left_out(), approve=approve)
+    platform = stage.environment.platform
+    assert aws.client("eks").list_nodegroups(clusterName=platform.cluster_name)["nodegroups"] == ["primary"]
+    assert CloudFormationHook(REGION).find(platform.nodegroup_stack_name("extra")) is None
+    assert stage.run(remove_left_out()).value == []
+
+
 def test_other_instance_types_need_a_new_group(aws: Aws, stage: Stage) -> None:
     (group, *_) = stage.groups()
     stage.environment.edit(lambda content: content["node_groups"]["primary"].update(instance_types=["t3.xlarge"]))
     (planned,) = [c for c in stage.run(node_group(group), plan_only=True).value if c["action"] == "replace"]
     assert planned["note"] == "instanceTypes is t3.large, wanted t3.xlarge"
-    with pytest.raises(AirflowFailException, match="add a node group under a new name"):
+    with pytest.raises(AirflowFailException, match="rename the group in the environment"):
         stage.run(node_group(group))
     stage.environment.edit(lambda content: content["node_groups"]["primary"].update(instance_types=["t3.large"]))
 
@@ -237,17 +293,6 @@ def test_a_version_that_eks_does_not_offer_is_a_configuration_error(aws: Aws, st
     with pytest.raises(AirflowFailException, match=r"addons\.coredns\.version: found EKS does not offer"):
         stage.run(addons(), plan_only=True)
     stage.environment.edit(lambda content: content["addons"]["coredns"].pop("version"))
-
-
-def test_the_phase_before_nodes_installs_without_waiting_for_pods(aws: Aws, environment: EnvironmentFile) -> None:
-    stage = Stage(environment)
-    stage.until_cluster()
-    stage.run(cluster())
-    names = stage.environment.platform.addons(AddonPhase.BEFORE_NODES)
-    aws.kubernetes.unready.update(names)
-    outcome = stage.run(addons(AddonPhase.BEFORE_NODES))
-    assert len(outcome.value) == len(names)
-    assert outcome.waits == []
 
 
 # Access

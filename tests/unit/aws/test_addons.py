@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from slipway.decisions.addons import AddonState, WantedAddon, choose_version, differences, judge, parsed_version
 from slipway.model.environment import Addon
@@ -52,6 +52,7 @@ def test_what_eks_does_not_offer_is_refused_with_what_it_does() -> None:
 VERSIONS = [f"v1.{minor}.{patch}-eksbuild.1" for minor in range(16, 22) for patch in (0, 3)]
 
 
+@settings(max_examples=30)
 @given(live=st.sampled_from(VERSIONS), default=st.sampled_from(VERSIONS))
 def test_the_cni_goes_one_minor_version_at_a_time_and_gets_there(live: str, default: str) -> None:
     spec, steps = Addon(version=default), [live]
