@@ -15,7 +15,7 @@ PYTHON
 
 # attempt NAME AUTHENTICATE: what Spark logs when the master hangs up on it, or does not understand it
 attempt() {
-  if SPARK_SECRET=not-the-secret AUTHENTICATE="$2" timeout 80 sh "$(dirname "$0")/job.sh" >/tmp/out 2>&1; then
+  if SPARK_SECRET=not-the-secret AUTHENTICATE="$2" timeout 120 sh "$(dirname "$0")/job.sh" >/tmp/out 2>&1; then
     fail "a job with $1 secret ran: spark.authenticate is off"
   fi
   ! grep -q 'connected to spark://' /tmp/out || { tail -n 20 /tmp/out >&2; fail "a job with $1 secret got an executor"; }
