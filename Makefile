@@ -110,6 +110,7 @@ bench: $(STAMP) ## Run the benchmarks
 $(STAMP): requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else \
 		f"Python 3.11 or newer is needed, {sys.executable} is {sys.version.split()[0]}. Name another: make setup PYTHON=python3.12")'
+	@echo "Installing into $(VENV): about 10 s with a warm package cache, a few minutes without"
 	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.txt
