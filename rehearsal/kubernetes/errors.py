@@ -43,9 +43,10 @@ class ApiError(Exception):
             "metadata": {},
             "status": "Failure",
             "message": self.message,
-            "reason": self.reason,
             "code": self.code,
         }
+        if self.reason:
+            status["reason"] = self.reason
         details = dict(self.details)
         if self.retry_after:
             details["retryAfterSeconds"] = self.retry_after
@@ -72,6 +73,13 @@ def not_found(plural: str, group: str, name: str) -> ApiError:
 def no_such_path() -> ApiError:
     """404 for a path nothing serves; clients tell it apart from an absent object by its text."""
     return ApiError(404, "NotFound", "the server could not find the requested resource", {})
+
+
+class PageNotFound(ApiError):
+    """404 in plain text: no API group or version is served under the path at all."""
+
+    def __init__(self) -> None:
+        super().__init__(404, "NotFound", "404 page not found")
 
 
 def already_exists(plural: str, group: str, name: str) -> ApiError:
@@ -126,10 +134,9 @@ def unsupported_media_type(found: str, allowed: list[str]) -> ApiError:
     return ApiError(415, "UnsupportedMediaType", text)
 
 
-def method_not_allowed(verb: str) -> ApiError:
+def method_not_allowed() -> ApiError:
     """405."""
-    text = f"the server does not allow this method on the requested resource ({verb})"
-    return ApiError(405, "MethodNotAllowed", text)
+    return ApiError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
 
 
 def expired(message: str) -> ApiError:

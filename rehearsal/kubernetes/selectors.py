@@ -98,10 +98,10 @@ def to_text(selector: Obj | None) -> str:
     return ",".join(parts)
 
 
-def parse_fields(text: str, allowed: frozenset[str] | None, kind: str) -> Callable[[Obj], bool]:
+def parse_fields(text: str, allowed: frozenset[str]) -> Callable[[Obj], bool]:
     """A predicate over objects from a query such as ``metadata.name=a,status.phase!=Running``.
 
-    :param allowed: the fields this kind can be selected by; None allows any.
+    :param allowed: the fields the kind can be selected by.
     :raises ApiError: 400 when it cannot be parsed or names another field.
     """
     tests: list[tuple[str, bool, str]] = []
@@ -112,8 +112,11 @@ def parse_fields(text: str, allowed: frozenset[str] | None, kind: str) -> Callab
         if match is None:
             raise bad_request(f"invalid selector: '{text}'; can't understand '{part}'")
         field, operator, value = match.groups()
-        if allowed is not None and field not in allowed:
-            raise bad_request(f'field label not supported: "{field}" (for {kind}: {", ".join(sorted(allowed))})')
+        if field not in allowed:
+            # Kinds with selectable fields of their own word it differently from those with none.
+            if len(allowed) > 2:
+                raise bad_request(f"field label not supported: {field}")
+            raise bad_request(f'"{field}" is not a known field selector: only "metadata.name", "metadata.namespace"')
         tests.append((field, operator != "!=", value))
     return lambda obj: all((_field(obj, field) == value) is wanted for field, wanted, value in tests)
 

@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from rehearsal.kubernetes.errors import ApiError, no_such_path, unauthorized
+from rehearsal.kubernetes.errors import ApiError, PageNotFound, no_such_path, unauthorized
 from rehearsal.kubernetes.http import discovery
 from rehearsal.kubernetes.http.encoding import error_response, json_response
 from rehearsal.kubernetes.http.handlers import Handlers
@@ -121,7 +121,7 @@ class Application:
             case []:
                 return json_response({"paths": ["/api", "/apis", "/openapi/v3", "/version", "/healthz", "/readyz"]})
             case _:
-                raise no_such_path()
+                raise PageNotFound
 
     def _discovery(self, request: Request, root: str, rest: list[str]) -> Response:
         catalog = self._cluster.catalog

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 
-from rehearsal.kubernetes.errors import ApiError
+from rehearsal.kubernetes.errors import ApiError, PageNotFound
 from rehearsal.kubernetes.http import tables
 from rehearsal.kubernetes.http.requests import Call
 from rehearsal.kubernetes.objects import Obj
@@ -27,6 +27,8 @@ def json_response(body: Obj, code: int = 200, headers: dict[str, str] | None = N
 
 def error_response(error: ApiError) -> Response:
     """A ``Status`` answer."""
+    if isinstance(error, PageNotFound):
+        return PlainTextResponse(error.message + "\n", error.code)
     headers = {"Retry-After": str(error.retry_after)} if error.retry_after else None
     return json_response(error.body(), error.code, headers)
 

@@ -72,14 +72,7 @@ class Handlers:
         return object_response(call, obj, 201)
 
     def _patch(self, call: Call, body: Any) -> Response:
-        if call.content_type == APPLY and not call.query.get("fieldManager"):
-            raise bad_request(
-                "PatchOptions.meta.k8s.io is invalid: fieldManager: Required value: is required for apply patch"
-            )
-        if call.content_type != APPLY and call.flag("force"):
-            raise bad_request(
-                "PatchOptions.meta.k8s.io is invalid: force: Forbidden: may not be specified for non-apply patch"
-            )
+        call.check_patch(applies=call.content_type == APPLY)
         obj, created = self._cluster.registry.patch(
             call.resource, call.namespace, call.name, call.content_type, body, call.write_options()
         )
@@ -100,7 +93,7 @@ class Handlers:
     def _matches(self, call: Call) -> Callable[[Obj], bool]:
         labels = selectors.parse_labels(call.query.get("labelSelector", ""))
         allowed = call.resource.selectable | {"metadata.name", "metadata.namespace"}
-        fields = selectors.parse_fields(call.query.get("fieldSelector", ""), allowed, call.resource.kind)
+        fields = selectors.parse_fields(call.query.get("fieldSelector", ""), allowed)
         if call.name:
             return lambda obj: name_of(obj) == call.name
         return lambda obj: labels(labels_of(obj)) and fields(obj)
@@ -154,7 +147,7 @@ class Handlers:
                 text = f"pods/{name} is not offered by the rehearsal: its containers are not run"
                 raise ApiError(501, "NotImplemented", text)
             case name:
-                raise method_not_allowed(f"{call.verb} {name}")
+                raise method_not_allowed()
 
     async def _scale(self, call: Call, request: Request) -> Response:
         registry = self._cluster.registry

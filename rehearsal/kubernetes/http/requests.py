@@ -9,7 +9,19 @@ import msgspec
 import yaml
 from starlette.requests import Request
 
-from rehearsal.kubernetes.errors import bad_request, method_not_allowed, no_such_path, unsupported_media_type
+from rehearsal.kubernetes.errors import (
+    ApiError,
+    Cause,
+    PageNotFound,
+    bad_request,
+    forbidden_field,
+    invalid,
+    method_not_allowed,
+    no_such_path,
+    not_supported,
+    required,
+    unsupported_media_type,
+)
 from rehearsal.kubernetes.http import protobuf
 from rehearsal.kubernetes.identity import Identity
 from rehearsal.kubernetes.resources import Catalog, Resource
@@ -45,12 +57,26 @@ class Call:
     def dry_run(self) -> bool:
         """Whether nothing may be stored.
 
-        :raises ApiError: 400 for a value other than ``All``.
+        :raises ApiError: 422 for a value other than ``All``.
         """
         value = self.query.get("dryRun", "")
         if value not in ("", "All"):
-            raise bad_request(f'Invalid value: "{value}": supported values: "All"')
+            raise self._invalid_option(not_supported("dryRun", [value], ["All"]))
         return value == "All"
+
+    def _invalid_option(self, cause: Cause) -> ApiError:
+        kind = {"create": "CreateOptions", "update": "UpdateOptions", "patch": "PatchOptions"}
+        return invalid(kind.get(self.verb, "DeleteOptions"), "meta.k8s.io", "", [cause])
+
+    def check_patch(self, applies: bool) -> None:
+        """An apply needs a field manager; only an apply can be forced.
+
+        :raises ApiError: 422.
+        """
+        if applies and not self.query.get("fieldManager"):
+            raise self._invalid_option(required("fieldManager", "is required for apply patch"))
+        if not applies and self.flag("force"):
+            raise self._invalid_option(forbidden_field("force", "may not be specified for non-apply patch"))
 
     def flag(self, name: str) -> bool:
         """A boolean query parameter."""
@@ -60,9 +86,7 @@ class Call:
         """Options of a write as the query gives them."""
         validation = self.query.get("fieldValidation") or "Warn"
         if validation not in ("Ignore", "Warn", "Strict"):
-            raise bad_request(
-                f'fieldValidation: Unsupported value: "{validation}": supported values: "Ignore", "Strict", "Warn"'
-            )
+            raise self._invalid_option(not_supported("fieldValidation", validation, ["Ignore", "Strict", "Warn"]))
         manager = self.query.get("fieldManager") or self.user_agent.split("/")[0] or "unknown"
         return WriteOptions(
             user=self.user,
@@ -90,6 +114,8 @@ def parse(catalog: Catalog, request: Request, user: Identity) -> Call:
         group, version, rest = "", parts[1], parts[2:]
     else:
         group, version, rest = parts[1], parts[2], parts[3:]
+    if version not in catalog.group_versions().get(group, ()):
+        raise PageNotFound
     namespace = ""
     in_namespace = rest[0] == "namespaces" and len(rest) >= 3 and (group or rest[2] not in _NAMESPACE_SUBRESOURCES)
     if in_namespace:
@@ -125,11 +151,11 @@ def _check_shape(resource: Resource, namespace: str, name: str, subresource: str
 def _verb(method: str, resource: Resource, name: str, subresource: str, query: dict[str, str]) -> str:
     verb = (_OBJECT_VERBS if name else _COLLECTION_VERBS).get(method)
     if verb is None or (verb == "create" and name and not subresource):
-        raise method_not_allowed(method.lower())
+        raise method_not_allowed()
     if verb == "list" and _is_true(query.get("watch", "")):
         verb = "watch"
     if verb not in resource.verbs and not subresource:
-        raise method_not_allowed(verb)
+        raise method_not_allowed()
     return verb
 
 

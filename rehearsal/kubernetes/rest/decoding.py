@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-from rehearsal.kubernetes.errors import Cause, bad_request, bad_value, invalid
+from rehearsal.kubernetes.errors import ApiError, Cause, bad_request, invalid
 from rehearsal.kubernetes.objects import Obj, name_of
 from rehearsal.kubernetes.resources import Resource
 from rehearsal.kubernetes.rest.options import WriteOptions
@@ -24,6 +25,8 @@ def decoded(resource: Resource, body: Any, options: WriteOptions) -> Obj:
     obj: Obj = decode(resource.node, body, faults)
     if faults.types:
         raise _wrong_types(resource, obj, faults)
+    if faults.malformed:
+        raise _unreadable(resource, resource.kind, resource.version, faults.malformed[0])
     if faults.unknown:
         _unknown(resource, faults.unknown, options)
     obj["apiVersion"], obj["kind"] = resource.api_version, resource.kind
@@ -34,37 +37,41 @@ def decoded(resource: Resource, body: Any, options: WriteOptions) -> Obj:
 def _check_type(resource: Resource, body: Obj) -> None:
     kind, version = body.get("kind") or resource.kind, body.get("apiVersion") or resource.api_version
     if version != resource.api_version:
-        raise bad_request(
-            f"the API version in the data ({version}) does not match the expected API version ({resource.api_version})"
-        )
+        why = f'no kind "{kind}" is registered for version "{version}" in scheme "pkg/runtime/scheme.go:111"'
+        raise _unreadable(resource, kind, version.rpartition("/")[2], why)
     if kind != resource.kind:
-        found = f"{resource.api_version}, Kind={kind}" if resource.group else f"/{version}, Kind={kind}"
-        raise bad_request(f"{kind} in the data does not match the expected kind {resource.kind} ({found})")
+        target = f"{resource.group.partition('.')[0] or 'core'}.{resource.kind}"
+        why = f"converting ({resource.version}.{kind}) to ({target}): unknown conversion"
+        raise _unreadable(resource, kind, resource.version, why)
+
+
+def _unreadable(resource: Resource, kind: str, version: str, why: str) -> ApiError:
+    return bad_request(f'{kind} in version "{version}" cannot be handled as a {resource.kind}: {why}')
 
 
 def _wrong_types(resource: Resource, obj: Obj, faults: Faults) -> Exception:
     if resource.custom:
         causes = [
-            bad_value(path, found, f'{path} in body must be of type {wanted}: "{found}"')
-            for path, found, wanted in faults.types
+            Cause(
+                "FieldValueTypeInvalid",
+                f'Invalid value: "{fault.found}": {fault.path} in body must be of type {fault.wanted}: "{fault.found}"',
+                fault.path,
+            )
+            for fault in faults.types
         ]
-        causes = [Cause("FieldValueTypeInvalid", c.message, c.field) for c in causes]
         return invalid(resource.kind, resource.group, str(name_of(obj)), causes)
-    path, found, wanted = faults.types[0]
-    return bad_request(
-        f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: json: cannot '
-        f"unmarshal {'bool' if found == 'boolean' else found} into Go struct field {resource.kind}.{path} "
-        f"of type {wanted}"
-    )
+    fault = faults.types[0]
+    found = {"boolean": "bool", "integer": "number"}.get(fault.found, fault.found)
+    # Go names the innermost struct and leaves out indexes.
+    path = re.sub(r"\[[0-9]+\]", "", fault.path)
+    why = f"json: cannot unmarshal {found} into Go struct field {fault.owner}.{path} of type {fault.wanted}"
+    return _unreadable(resource, resource.kind, resource.version, why)
 
 
 def _unknown(resource: Resource, paths: list[str], options: WriteOptions) -> None:
     texts = [f'unknown field "{path}"' for path in paths]
     if options.field_validation == "Strict":
-        raise bad_request(
-            f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: '
-            f"strict decoding error: {', '.join(texts)}"
-        )
+        raise _unreadable(resource, resource.kind, resource.version, f"strict decoding error: {', '.join(texts)}")
     if options.field_validation == "Warn":
         options.warnings.extend(texts)
 
@@ -72,7 +79,7 @@ def _unknown(resource: Resource, paths: list[str], options: WriteOptions) -> Non
 def decoded_for_apply(resource: Resource, body: Any) -> Obj:
     """``body`` as an applied configuration: undeclared fields are errors, whatever was asked for.
 
-    :raises ApiError: 400.
+    :raises ApiError: 400; 500 for undeclared fields and wrong types.
     """
     if not isinstance(body, dict):
         raise bad_request("error decoding YAML: the body is not an object")
@@ -85,13 +92,17 @@ def decoded_for_apply(resource: Resource, body: Any) -> Obj:
     faults = Faults()
     obj: Obj = decode(resource.node, body, faults)
     problems = [f".{path}: field not declared in schema" for path in faults.unknown]
-    problems += [f".{path}: expected {wanted}, got {found}" for path, found, wanted in faults.types]
+    problems += [f".{fault.path}: expected {fault.wanted}, got {fault.found}" for fault in faults.types]
+    problems += faults.malformed
     if problems:
         metadata = body.get("metadata") or {}
         where = f"{metadata.get('namespace', '')}/{metadata.get('name', '')}; "
-        raise bad_request(
+        # A kube-apiserver answers this one with 500 and no reason.
+        raise ApiError(
+            500,
+            "",
             f"failed to create typed patch object ({where}{resource.api_version}, Kind={resource.kind}): "
-            + (problems[0] if len(problems) == 1 else "errors:\n  " + "\n  ".join(problems))
+            + (problems[0] if len(problems) == 1 else "errors:\n  " + "\n  ".join(problems)),
         )
     obj.setdefault("metadata", {})
     return obj

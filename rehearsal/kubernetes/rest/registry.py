@@ -13,6 +13,7 @@ from typing import Any
 from rehearsal.kubernetes.admission.chain import Admission
 from rehearsal.kubernetes.apply import managed, patches
 from rehearsal.kubernetes.errors import (
+    ApiError,
     already_exists,
     bad_request,
     bad_value,
@@ -21,7 +22,6 @@ from rehearsal.kubernetes.errors import (
     not_found,
     required,
     stale,
-    unsupported_media_type,
 )
 from rehearsal.kubernetes.media import APPLY, JSON, MERGE, PATCH_TYPES, STRATEGIC
 from rehearsal.kubernetes.objects import Obj, clone, dig, is_deleting, name_of, namespace_of, timestamp
@@ -230,7 +230,9 @@ class Registry:
             patched = patches.strategic_merge(resource.node, base, body)
         else:
             allowed = [JSON, MERGE, APPLY] if resource.custom else PATCH_TYPES
-            raise unsupported_media_type(kind, allowed)
+            raise ApiError(
+                415, "UnsupportedMediaType", f"415: Unsupported Media Type (found {kind}; {', '.join(allowed)})"
+            )
         obj = decoded(resource, patched, options)
         if name_of(obj) != name:
             raise bad_request("the name of the object does not match the name on the URL")

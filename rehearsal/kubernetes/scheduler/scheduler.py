@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from rehearsal.kubernetes import quantity
 from rehearsal.kubernetes.controllers.base import Controller, Name
@@ -17,13 +19,18 @@ from rehearsal.kubernetes.objects import (
     labels_of,
     name_of,
     namespace_of,
+    uid_of,
     with_condition,
 )
 from rehearsal.kubernetes.scheduler import filters
 from rehearsal.kubernetes.scheduler.filters import NodeState
 from rehearsal.kubernetes.store import Event
 
+if TYPE_CHECKING:
+    from rehearsal.kubernetes.cluster import Cluster
+
 _CLAIMS = "persistentvolumeclaims"
+_BINDING_TIMEOUT = 600.0
 _ZONE = "topology.kubernetes.io/zone"
 
 
@@ -37,6 +44,10 @@ class Scheduler(Controller):
     resource = "pods"
     watches = ("nodes", _CLAIMS, "persistentvolumes")
 
+    def __init__(self, cluster: Cluster) -> None:
+        super().__init__(cluster)
+        self._assumed: dict[str, tuple[str, float]] = {}
+
     @property
     def component(self) -> str:
         """As events name it."""
@@ -45,6 +56,8 @@ class Scheduler(Controller):
     def affected(self, event: Event) -> Iterable[Name]:
         """A new pod; or all pending ones when room may have been made."""
         if event.resource == "pods":
+            if event.type == "DELETED":
+                self._assumed.pop(uid_of(event.obj), None)
             if event.type == "DELETED" or _ended(event):
                 return self._pending()
             obj = event.obj
@@ -70,6 +83,8 @@ class Scheduler(Controller):
         if dig(pod, "spec", "schedulingGates"):
             self._set_condition(pod, "SchedulingGated", "Scheduling is blocked due to non-empty scheduling gates")
             return None
+        if (waiting := self._waits_for_volumes(pod)) is not None:
+            return waiting or None
         try:
             node, refusals, total = self._choose(pod)
         except Unschedulable as error:
@@ -78,8 +93,44 @@ class Scheduler(Controller):
         if node is None:
             self._refuse(pod, explain(refusals, total))
             return None
-        self._wait_for_volumes(pod, node)
-        self._bind(pod, node)
+        if not self._unbound(pod):
+            self._bind(pod, node.name)
+            return None
+        self._reserve(pod, node.name)
+        return self._waits_for_volumes(pod)
+
+    def _unbound(self, pod: Obj) -> list[Obj]:
+        """The pod's claims without a volume."""
+        found = (self.store.get(_CLAIMS, namespace_of(pod), name) for name in claims_of(pod))
+        return [claim for claim in found if claim is not None and dig(claim, "status", "phase") != "Bound"]
+
+    def _reserve(self, pod: Obj, node: str) -> None:
+        """Hold the pod's place, and tell late-binding claims where it is: their provisioner does the rest."""
+        self._assumed[uid_of(pod)] = (node, time.monotonic() + self.cluster.settings.seconds(_BINDING_TIMEOUT))
+        for claim in self._unbound(pod):
+            self.registry.edit(_CLAIMS, claim, annotations={**annotations_of(claim), SELECTED_NODE: node})
+
+    def _waits_for_volumes(self, pod: Obj) -> float | None:
+        """Bind a reserved pod whose volumes have come; None when it has no place reserved.
+
+        :returns: seconds until the reservation ends, 0 when the pod was bound.
+        """
+        reserved = self._assumed.get(uid_of(pod))
+        if reserved is None:
+            return None
+        node, until = reserved
+        if self.store.get("nodes", "", node) is None:
+            del self._assumed[uid_of(pod)]
+            return None
+        if not self._unbound(pod):
+            self._bind(pod, node)
+            return 0.0
+        left = until - time.monotonic()
+        if left > 0:
+            return left
+        del self._assumed[uid_of(pod)]
+        text = 'running PreBind plugin "VolumeBinding": binding volumes: context deadline exceeded'
+        self._refuse(pod, text)
         return None
 
     def _choose(self, pod: Obj) -> tuple[NodeState | None, Counter[str], int]:
@@ -100,7 +151,8 @@ class Scheduler(Controller):
     def _states(self) -> list[NodeState]:
         states = {name_of(node): NodeState(node) for node in self.store.objects("nodes")}
         for pod in self.store.scan("pods"):
-            state = states.get(dig(pod, "spec", "nodeName", default=""))
+            reserved, _ = self._assumed.get(uid_of(pod), ("", 0.0))
+            state = states.get(dig(pod, "spec", "nodeName", default=reserved))
             if state is not None and dig(pod, "status", "phase") not in ("Succeeded", "Failed"):
                 state.add(pod)
         return list(states.values())
@@ -147,29 +199,15 @@ class Scheduler(Controller):
         found = self.store.get("storageclasses.storage.k8s.io", "", dig(claim, "spec", "storageClassName", default=""))
         return found is not None and found["volumeBindingMode"] == "WaitForFirstConsumer"
 
-    def _wait_for_volumes(self, pod: Obj, state: NodeState) -> None:
-        """Tell late-binding claims where their consumer will be; their provisioner does the rest."""
-        for name in claims_of(pod):
-            claim = self.store.get(_CLAIMS, namespace_of(pod), name)
-            if claim is not None and dig(claim, "status", "phase") != "Bound":
-                annotations = {**annotations_of(claim), SELECTED_NODE: state.name}
-                self.registry.edit(_CLAIMS, claim, annotations=annotations)
-
-    def _bind(self, pod: Obj, state: NodeState) -> None:
-        unbound = [
-            name
-            for name in claims_of(pod)
-            if (claim := self.store.get(_CLAIMS, namespace_of(pod), name)) and dig(claim, "status", "phase") != "Bound"
-        ]
-        if unbound:
-            return
+    def _bind(self, pod: Obj, node: str) -> None:
+        self._assumed.pop(uid_of(pod), None)
         conditions = with_condition(dig(pod, "status", "conditions", default=[]), "PodScheduled", "True")
         conditions = [{k: v for k, v in c.items() if k not in ("reason", "message")} for c in conditions]
-        spec = {**pod["spec"], "nodeName": state.name}
+        spec = {**pod["spec"], "nodeName": node}
         status = {**pod["status"], "conditions": conditions}
         bound = {**pod, "metadata": dict(pod["metadata"]), "spec": spec, "status": status}
         self.store.put("pods", bound)
-        text = f"Successfully assigned {namespace_of(pod)}/{name_of(pod)} to {state.name}"
+        text = f"Successfully assigned {namespace_of(pod)}/{name_of(pod)} to {node}"
         self.record(pod, "Normal", "Scheduled", text)
 
     def _refuse(self, pod: Obj, message: str) -> None:

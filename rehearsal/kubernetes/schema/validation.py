@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
+import string
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,35 +14,49 @@ from rehearsal.kubernetes.errors import Cause, bad_value, duplicate, not_support
 from rehearsal.kubernetes.objects import parse_time
 from rehearsal.kubernetes.schema.nodes import Node
 
+_BASE64 = frozenset(string.ascii_letters + string.digits + "+/=")
+
+
+@dataclass(frozen=True)
+class WrongType:
+    """A value of another JSON type than the schema's; ``owner`` is the definition it is a field of."""
+
+    path: str
+    found: str
+    wanted: str
+    owner: str
+
 
 @dataclass
 class Faults:
     """What decoding found.
 
     :ivar unknown: paths of fields the schema does not declare; they were dropped.
-    :ivar types: ``(path, found, wanted)`` for values of the wrong JSON type.
+    :ivar types: values of the wrong JSON type.
+    :ivar malformed: what cannot be read for another reason: quantities and base64.
     """
 
     unknown: list[str] = field(default_factory=list)
-    types: list[tuple[str, str, str]] = field(default_factory=list)
+    types: list[WrongType] = field(default_factory=list)
+    malformed: list[str] = field(default_factory=list)
 
 
-def decode(node: Node, value: Any, faults: Faults, path: str = "") -> Any:
+def decode(node: Node, value: Any, faults: Faults, path: str = "", owner: str = "") -> Any:
     """A copy of ``value`` without nulls and undeclared fields; faults are collected, not raised."""
     if node.kind == "any":
         return _copy(value)
     if node.kind == "scalar":
-        return _decode_scalar(node, value, faults, path)
+        return _decode_scalar(node, value, faults, path, owner)
     if node.kind == "list":
         if not isinstance(value, list):
-            return _wrong_type(value, "array", faults, path)
-        return [decode(node.element, item, faults, f"{path}[{i}]") for i, item in enumerate(value)]
+            return _wrong_type(value, "array", faults, path, owner)
+        return [decode(node.element, item, faults, f"{path}[{i}]", owner) for i, item in enumerate(value)]
     if not isinstance(value, dict):
-        return _wrong_type(value, "object", faults, path)
-    return _decode_object(node, value, faults, path)
+        return _wrong_type(value, "object", faults, path, owner)
+    return _decode_object(node, value, faults, path, node.definition.rpartition(".")[2] or owner)
 
 
-def _decode_object(node: Node, value: dict[str, Any], faults: Faults, path: str) -> dict[str, Any]:
+def _decode_object(node: Node, value: dict[str, Any], faults: Faults, path: str, owner: str) -> dict[str, Any]:
     result = {}
     for key, item in value.items():
         child = node.child(key)
@@ -47,7 +64,7 @@ def _decode_object(node: Node, value: dict[str, Any], faults: Faults, path: str)
         if child is None:
             faults.unknown.append(where)
         elif item is not None:
-            result[key] = decode(child, item, faults, where)
+            result[key] = decode(child, item, faults, where, owner)
         elif node.kind == "map" and child.kind == "scalar":
             result[key] = ""
         elif child.raw.get("nullable"):
@@ -75,13 +92,28 @@ def json_type(value: Any) -> str:
     return "object"
 
 
-def _decode_scalar(node: Node, value: Any, faults: Faults, path: str) -> Any:
+def _decode_scalar(node: Node, value: Any, faults: Faults, path: str, owner: str) -> Any:
     found = json_type(value)
     if found in node.types or (found == "integer" and "number" in node.types):
+        if node.is_quantity or node.format == "byte":
+            _check_readable(node, value, faults)
         return str(value) if node.is_quantity else value
     if found == "number" and "integer" in node.types and float(value).is_integer() and node.custom:
         return int(value)
-    return _wrong_type(value, _wanted(node), faults, path)
+    return _wrong_type(value, _wanted(node), faults, path, owner)
+
+
+def _check_readable(node: Node, value: Any, faults: Faults) -> None:
+    try:
+        if node.is_quantity:
+            quantity.parse(value)
+        elif not node.custom:
+            base64.b64decode(value, validate=True)
+    except binascii.Error:
+        bad = next((i for i, c in enumerate(value) if c not in _BASE64), len(value))
+        faults.malformed.append(f"illegal base64 data at input byte {bad}")
+    except ValueError as error:
+        faults.malformed.append(str(error))
 
 
 def _wanted(node: Node) -> str:
@@ -90,8 +122,8 @@ def _wanted(node: Node) -> str:
     return "/".join(sorted(node.types))
 
 
-def _wrong_type(value: Any, wanted: str, faults: Faults, path: str) -> Any:
-    faults.types.append((path, json_type(value), wanted))
+def _wrong_type(value: Any, wanted: str, faults: Faults, path: str, owner: str) -> Any:
+    faults.types.append(WrongType(path, json_type(value), wanted, owner))
     return value
 
 
@@ -152,11 +184,7 @@ def _key(node: Node, item: Any) -> str:
 
 def _check_scalar(node: Node, value: Any, path: str, causes: list[Cause]) -> None:
     raw = node.raw
-    if node.is_quantity or (node.custom and node.format == "quantity"):
-        try:
-            quantity.parse(value)
-        except ValueError as error:
-            causes.append(bad_value(path, value, str(error)))
+    if node.is_quantity:
         return
     if raw.get("enum") and path not in ("kind", "apiVersion") and value not in raw["enum"]:
         causes.append(not_supported(path, value, [str(item) for item in raw["enum"]]))

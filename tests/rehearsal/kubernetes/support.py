@@ -28,6 +28,8 @@ from kubernetes.dynamic import DynamicClient
 
 ROOT = Path(__file__).parents[3]
 SPEED = 600
+# The same tests against Kubernetes' own control plane: SLIPWAY_PLANE=rehearsal.controlplane
+PLANE = os.environ.get("SLIPWAY_PLANE", "rehearsal.kubernetes")
 CREATOR = "arn:aws:iam::123456789012:user/creator"
 NODE = {
     "instanceType": "t3.medium",
@@ -79,7 +81,7 @@ class Process:
     def start(self) -> Process:
         admin_port = free_port()
         self.admin = f"http://127.0.0.1:{admin_port}"
-        command = [sys.executable, "-m", "rehearsal.kubernetes", "--admin-port", str(admin_port)]
+        command = [sys.executable, "-m", PLANE, "--admin-port", str(admin_port)]
         command += ["--port", str(free_port(admin_port + 1)), "--sts-endpoint", self.sts]
         command += ["--state", str(self.state), "--speed", str(self.speed)]
         environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
@@ -114,8 +116,11 @@ class ClusterUnderTest:
         self.info = process.call("PUT", self.path, {**body, "bootstrapCreatorAdmin": True})
 
     def admin_token(self) -> str:
-        path = self.process.state / "kubernetes" / f"us-east-1.{self.name}.admin-token"
-        return eventually(lambda: path.exists() and path.read_text())
+        def read() -> str:
+            found = [p for p in self.process.state.rglob("*admin-token") if f"us-east-1.{self.name}" in str(p)]
+            return found[0].read_text() if found else ""
+
+        return str(eventually(read))
 
     def client(self, token: str) -> k8s.ApiClient:
         configuration = k8s.Configuration(host=self.info["endpoint"])
