@@ -1,4 +1,7 @@
+# ruff: noqa: T201 - what a check prints is its report
 """Counts and adds up numbers in groups on the workers; the results are known beforehand."""
+
+from __future__ import annotations
 
 import json
 import os
@@ -15,7 +18,8 @@ GROUPS = 100
 START_WITHIN_SECONDS = 150
 
 
-def give_up():
+def give_up() -> None:
+    """End the driver from the watchdog's thread: Spark itself would wait for ever."""
     print(
         f"job: no executor within {START_WITHIN_SECONDS} s; look at the workers on the master's page (memory and cores "
         "free?) and at the network policies spark-worker and spark-checks",
@@ -49,8 +53,7 @@ total = sum(row["sum"] for row in groups)
 expected = NUMBERS * (NUMBERS - 1) // 2
 if (len(groups), counted, total) != (GROUPS, NUMBERS, expected):
     print(
-        f"job: expected {GROUPS} groups, {NUMBERS} numbers, sum {expected}; "
-        f"found {len(groups)}, {counted}, {total}",
+        f"job: expected {GROUPS} groups, {NUMBERS} numbers, sum {expected}; found {len(groups)}, {counted}, {total}",
         file=sys.stderr,
     )
     sys.exit(1)
@@ -58,4 +61,5 @@ if executors < 1:
     print("job: it ran without an executor, so nothing was proved of the cluster", file=sys.stderr)
     sys.exit(1)
 seconds = round(time.monotonic() - started, 1)
-print(json.dumps({"check": "job", "numbers": counted, "groups": len(groups), "executors": executors, "seconds": seconds}))
+result = {"check": "job", "numbers": counted, "groups": len(groups), "executors": executors, "seconds": seconds}
+print(json.dumps(result))
