@@ -164,13 +164,13 @@ class DeployComponentOperator(PlatformOperator):
                 objects=[ref.key for ref in refs],
                 since=since.isoformat(),
                 deadline=(since + timeout).isoformat(),
+                memory={"reported": reported, "number": release.number},
             ),
             method_name="resume",
-            kwargs={"reported": reported, "number": release.number},
             timeout=timeout + TRIGGER_MARGIN,
         )
 
-    def resume(self, context: Context, event: dict[str, Any], reported: list[Any], number: int) -> list[Any]:
+    def resume(self, context: Context, event: dict[str, Any]) -> list[Any]:
         """Take the trigger's verdict.
 
         :raises AirflowFailException: not ready, with the reasons; trying again by itself would only wait again.
@@ -183,8 +183,10 @@ class DeployComponentOperator(PlatformOperator):
                 f"Look closer with kubectl -n {namespace} get pods -l slipway.dev/component={self.component.name} and "
                 f"kubectl -n {namespace} get events; mend the cause and clear this task"
             )
+        number = event["memory"]["number"]
         asyncio.run(self._mark_ready(platform_of(context), number))
         self.log.info("%s is ready, release %d", self.component.name, number)
+        reported: list[Any] = event["memory"]["reported"]
         return reported
 
     async def _mark_ready(self, platform: Platform, number: int) -> None:

@@ -31,10 +31,19 @@ class ComponentReadyTrigger(BaseTrigger):
     :param objects: inventory keys of the awaited objects.
     :param since: when the rollout began, ISO 8601.
     :param deadline: when waiting ends, ISO 8601.
+    :param memory: what the task wants to know again when it resumes; comes back in the event, which every way of
+        running a DAG hands over, unlike a deferral's own arguments.
     """
 
     def __init__(
-        self, *, subject: str, endpoint: dict[str, str], objects: Sequence[str], since: str, deadline: str
+        self,
+        *,
+        subject: str,
+        endpoint: dict[str, str],
+        objects: Sequence[str],
+        since: str,
+        deadline: str,
+        memory: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.subject = subject
@@ -42,6 +51,7 @@ class ComponentReadyTrigger(BaseTrigger):
         self.objects = list(objects)
         self.since = since
         self.deadline = deadline
+        self.memory = memory or {}
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Class path and arguments."""
@@ -53,6 +63,7 @@ class ComponentReadyTrigger(BaseTrigger):
                 "objects": self.objects,
                 "since": self.since,
                 "deadline": self.deadline,
+                "memory": self.memory,
             },
         )
 
@@ -61,7 +72,7 @@ class ComponentReadyTrigger(BaseTrigger):
         endpoint = ClusterEndpoint(**self.endpoint)
         async with connect(EksAccess.to(endpoint), endpoint) as api:
             verdict = await self._wait(api)
-        payload = {"state": verdict.state.value, "reasons": list(verdict.reasons)}
+        payload = {"state": verdict.state.value, "reasons": list(verdict.reasons), "memory": self.memory}
         yield TriggerEvent(payload)  # type: ignore[no-untyped-call]
 
     async def _wait(self, api: KubernetesApi) -> Verdict:
