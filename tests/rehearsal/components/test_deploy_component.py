@@ -53,6 +53,7 @@ def test_first_deploy_creates_waits_and_records(empty: Stack) -> None:
 def test_a_rollout_is_waited_for_by_a_trigger_and_then_marked_ready(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    stack.deploy("tiny")
     # At this speed rollouts end before they are first looked at.
     unready = Verdict(Readiness.PROGRESSING, ("it has only begun",))
     monkeypatch.setattr(module, "judge", lambda *_: unready)
