@@ -6,7 +6,7 @@ from typing import Any
 
 import kubernetes.client as k8s
 
-from tests.rehearsal.kubernetes.support import ClusterUnderTest, Process, eventually, refused
+from tests.rehearsal.kubernetes.support import ClusterUnderTest, Process, deployment, eventually, refused
 
 
 def claim(name: str, storage_class: str | None = "gp2", size: str = "1Gi") -> dict[str, Any]:
@@ -82,3 +82,20 @@ def test_without_the_driver_nothing_is_provisioned(process: Process) -> None:
         cluster.add_on("aws-ebs-csi-driver")
         eventually(lambda: core.read_namespaced_pod("p", "default").status.phase == "Running", 20)
     process.call("DELETE", cluster.path, expect=204)
+
+
+def test_pods_whose_volumes_are_made_at_once_still_spread(
+    apps: k8s.AppsV1Api, core: k8s.CoreV1Api, namespace: str
+) -> None:
+    """A pod holds its place while its volume is made, or all would choose the same zone."""
+    constraint = {
+        "maxSkew": 1,
+        "topologyKey": "kubernetes.io/hostname",
+        "whenUnsatisfiable": "DoNotSchedule",
+        "labelSelector": {"matchLabels": {"app": "db"}},
+    }
+    body = {**deployment("db", namespace, 3, topologySpreadConstraints=[constraint]), "kind": "StatefulSet"}
+    body["spec"].update(serviceName="db", podManagementPolicy="Parallel", volumeClaimTemplates=[claim("data")])
+    apps.create_namespaced_stateful_set(namespace, body)
+    eventually(lambda: apps.read_namespaced_stateful_set("db", namespace).status.ready_replicas == 3, 30)
+    assert len({pod.spec.node_name for pod in core.list_namespaced_pod(namespace).items}) == 3
