@@ -128,9 +128,11 @@ def _encryption(facts: ClusterFacts) -> list[dict[str, Any]]:
 
 
 def _authentication(live: Mapping[str, Any]) -> ClusterUpdate | None:
-    if live.get("accessConfig", {}).get("authenticationMode") == "API":
+    present = live.get("accessConfig", {}).get("authenticationMode")
+    if present == "API":
         return None
-    mode = {"authenticationMode": "API"}
+    # EKS goes this way in two steps, and never back.
+    mode = {"authenticationMode": "API_AND_CONFIG_MAP" if present == "CONFIG_MAP" else "API"}
     return ClusterUpdate(("accessConfig.authenticationMode",), "update_cluster_config", {"accessConfig": mode})
 
 

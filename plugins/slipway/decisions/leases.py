@@ -15,12 +15,14 @@ RENEW_AFTER = 0.25
 class Verdict:
     """What to do about a lease.
 
-    :param write: the lease to write, ``None`` when the present one is good as it is or in the way.
-    :param held_by: the lease in the way.
+    :param lease: the lease in force afterwards, the asker's unless refused.
+    :param write: it differs from the present one and has to be written.
+    :param refused: it is another run's.
     """
 
-    write: Lease | None = None
-    held_by: Lease | None = None
+    lease: Lease
+    write: bool = False
+    refused: bool = False
 
 
 def decide(current: Lease | None, *, platform: str, holder: str, dag_id: str, ttl: timedelta, now: datetime) -> Verdict:
@@ -28,10 +30,11 @@ def decide(current: Lease | None, *, platform: str, holder: str, dag_id: str, tt
 
     A free or expired lease goes to whoever asks; a lease that is held, only to its holder.
     """
-    if current is not None and current.is_held(now):
-        if not current.belongs_to(holder, dag_id):
-            return Verdict(held_by=current)
-        if now - (current.until - ttl) < ttl * RENEW_AFTER:
-            return Verdict()
-        return Verdict(write=current.model_copy(update={"until": now + ttl}))
-    return Verdict(write=Lease(platform=platform, holder=holder, dag_id=dag_id, since=now, until=now + ttl))
+    if current is None or not current.is_held(now):
+        granted = Lease(platform=platform, holder=holder, dag_id=dag_id, since=now, until=now + ttl)
+        return Verdict(granted, write=True)
+    if not current.belongs_to(holder, dag_id):
+        return Verdict(current, refused=True)
+    if now - (current.until - ttl) < ttl * RENEW_AFTER:
+        return Verdict(current)
+    return Verdict(current.model_copy(update={"until": now + ttl}), write=True)

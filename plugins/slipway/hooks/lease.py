@@ -17,7 +17,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from slipway.decisions.leases import decide
+from slipway.decisions.leases import Verdict, decide
 from slipway.hooks.aws import client, code_of
 from slipway.model.errors import LeaseLostError, Problem, RefusedError
 from slipway.model.lease import LEASE_KEY, LEASE_TTL, Lease
@@ -45,18 +45,18 @@ class LeaseHook:
 
         :raises RefusedError: another run holds it.
         """
-        lease, other = self._claim(holder, dag_id, ttl)
-        if other is not None:
+        verdict = self._claim(holder, dag_id, ttl)
+        if verdict.refused:
             raise RefusedError(
                 Problem(
                     where=self.url,
                     field="",
-                    found=f"{self.platform.name} in {self.platform.region} is held by {other}",
+                    found=f"{self.platform.name} in {self.platform.region} is held by {verdict.lease}",
                     allowed="one run at a time on a platform",
                     mend=f"wait for that run; if it is dead, break the lease with: aws s3 rm {self.url}",
                 )
             )
-        return lease
+        return verdict.lease
 
     def hold(self, holder: str, dag_id: str, ttl: timedelta = LEASE_TTL) -> Lease:
         """Renew the run's lease, taking it again when it is free.
@@ -64,7 +64,7 @@ class LeaseHook:
         :raises LeaseLostError: another run holds it, or it was never acquired.
         """
         try:
-            lease, other = self._claim(holder, dag_id, ttl)
+            verdict = self._claim(holder, dag_id, ttl)
         except ClientError as error:
             if code_of(error) == "NoSuchBucket":
                 raise LeaseLostError(
@@ -72,12 +72,12 @@ class LeaseHook:
                     "Run the task that acquires the lease first"
                 ) from error
             raise
-        if other is not None:
+        if verdict.refused:
             raise LeaseLostError(
-                f"The lease on {self.platform.name} in {self.platform.region} went to {other}. This run must stop; "
-                "clear it once that run has ended"
+                f"The lease on {self.platform.name} in {self.platform.region} went to {verdict.lease}. "
+                "This run must stop; clear it once that run has ended"
             )
-        return lease
+        return verdict.lease
 
     def release(self, holder: str, dag_id: str) -> bool:
         """Give the lease back. Whoever does not hold it changes nothing.
@@ -103,18 +103,14 @@ class LeaseHook:
             raise
         return current if current is not None and current.is_held(now) else None
 
-    def _claim(self, holder: str, dag_id: str, ttl: timedelta) -> tuple[Lease, Lease | None]:
-        """Get or renew the lease: the lease now in force, and the one in the way if there is one."""
+    def _claim(self, holder: str, dag_id: str, ttl: timedelta) -> Verdict:
+        """Get or renew the lease, or find out who has it."""
+        name = self.platform.name
         for attempt in range(ATTEMPTS):
             current, etag, now = self._read()
-            verdict = decide(current, platform=self.platform.name, holder=holder, dag_id=dag_id, ttl=ttl, now=now)
-            if verdict.held_by is not None:
-                return verdict.held_by, verdict.held_by
-            if verdict.write is None:
-                assert current is not None  # noqa: S101 - a lease is good as it is only if there is one
-                return current, None
-            if self._write(verdict.write, etag):
-                return verdict.write, None
+            verdict = decide(current, platform=name, holder=holder, dag_id=dag_id, ttl=ttl, now=now)
+            if not verdict.write or self._write(verdict.lease, etag):
+                return verdict
             self._pause(attempt)
         raise LeaseLostError(f"{self.url} changed {ATTEMPTS} times while it was being written; clear the task")
 

@@ -24,6 +24,11 @@ class NetworkHook:
         )["AvailabilityZones"]
         return sorted(zone["ZoneName"] for zone in found if zone["ZoneId"] not in ZONES_WITHOUT_EKS)
 
+    def count_rules(self, group: str) -> int:
+        """Number of rules of a security group."""
+        found = self.client.describe_security_groups(GroupIds=[group])["SecurityGroups"][0]
+        return len(found.get("IpPermissions", [])) + len(found.get("IpPermissionsEgress", []))
+
     def revoke_all_rules(self, group: str) -> int:
         """Leave a security group without rules; the number of rules revoked."""
         found = self.client.describe_security_groups(GroupIds=[group])["SecurityGroups"][0]

@@ -15,12 +15,13 @@ from slipway.decisions.access import (
     wanted_entries,
 )
 from slipway.decisions.parameters import Facts
+from slipway.hooks.aws import explained
 from slipway.hooks.eks import EksHook, caller_arn
 from slipway.model.errors import Problem, RefusedError
 from slipway.model.platform import Platform, Stack
 from slipway.model.records import Action, Change
 from slipway.operators.base import PlatformOperator
-from slipway.operators.cluster import read_outputs, require_ours
+from slipway.operators.cluster import read_outputs, require_cluster, require_ours
 
 if TYPE_CHECKING:
     from airflow.sdk.definitions.context import Context
@@ -50,23 +51,10 @@ class AccessOperator(PlatformOperator):
 
     def act(self, context: Context, platform: Platform) -> Any:
         """Make it so; access changes take effect within seconds, so there is nothing to wait for."""
-        from slipway.hooks.aws import explained
-
         with explained():
             hook = EksHook.of(platform.region)
+            require_cluster(hook, platform)
             wanted = wanted_entries(platform, caller_arn(platform.region))
-            cluster = hook.find_cluster(platform.cluster_name)
-            if cluster is None:
-                raise RefusedError(
-                    Problem(
-                        where=f"cluster {platform.cluster_name}",
-                        field="",
-                        found="no such cluster",
-                        allowed="a cluster to give access to",
-                        mend="run the stage infrastructure from its first task",
-                    )
-                )
-            require_ours(platform, cluster)
             changes = self._entries(hook, platform, wanted, act=True)
             facts = read_outputs(platform, (Stack.IDENTITY,))
             changes += self._identities(hook, platform, facts, act=True)

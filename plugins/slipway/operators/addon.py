@@ -14,7 +14,7 @@ from slipway.model.environment import Addon, AddonPhase
 from slipway.model.errors import ConfigurationError, Problem, RefusedError, StuckError
 from slipway.model.platform import Platform, Stack
 from slipway.model.records import Action, Change
-from slipway.operators.cluster import issues, read_outputs, require_ours
+from slipway.operators.cluster import issues, read_outputs, require_cluster
 from slipway.operators.converge import ConvergingOperator, Progress
 from slipway.operators.links import ClusterLink
 from slipway.triggers.eks import ADDON_MOVING, AddonsTrigger
@@ -54,18 +54,7 @@ class AddonsOperator(ConvergingOperator):
         """Install or update what differs, and wait until it is there."""
         ClusterLink.show(self, context, platform.region, cluster=platform.cluster_name)
         hook = EksHook.of(platform.region)
-        cluster = hook.find_cluster(platform.cluster_name)
-        if cluster is None:
-            raise RefusedError(
-                Problem(
-                    where=f"cluster {platform.cluster_name}",
-                    field="",
-                    found="no such cluster",
-                    allowed="a cluster to put add-ons into",
-                    mend="run the stage infrastructure from its first task",
-                )
-            )
-        require_ours(platform, cluster)
+        cluster = require_cluster(hook, platform)
         facts = read_outputs(platform, (Stack.IDENTITY,))
         for name in platform.addons(self.phase):
             self._ensure(hook, platform, cluster["version"], facts, name, progress)

@@ -141,7 +141,7 @@ class ClusterOperator(ConvergingOperator, EksCreateClusterOperator):
 
     def _update(self, platform: Platform, live: dict[str, Any], update: ClusterUpdate, progress: Progress) -> None:
         """Start one update and wait for it, or look again at once when it took effect at once."""
-        mark = f"updated {', '.join(update.fields)}"
+        mark = f"{update.call} {json.dumps(update.arguments, sort_keys=True)}"
         if mark in progress.done:
             ended = (
                 EksHook.of(platform.region).update(platform.cluster_name, progress.done[mark])
@@ -199,6 +199,26 @@ def issues(resource: Mapping[str, Any]) -> list[str]:
         where = f" ({', '.join(issue['resourceIds'])})" if issue.get("resourceIds") else ""
         found.append(f"{issue.get('code', 'Unknown')}: {issue.get('message', '')}{where}")
     return found
+
+
+def require_cluster(hook: EksHook, platform: Platform) -> dict[str, Any]:
+    """Describe the platform's cluster.
+
+    :raises RefusedError: there is none, or it is not ours.
+    """
+    live = hook.find_cluster(platform.cluster_name)
+    if live is None:
+        raise RefusedError(
+            Problem(
+                where=_label(platform),
+                field="",
+                found="no such cluster",
+                allowed="the platform's cluster",
+                mend="run the stage infrastructure from its first task",
+            )
+        )
+    require_ours(platform, live)
+    return live
 
 
 def require_ours(platform: Platform, live: Mapping[str, Any]) -> None:

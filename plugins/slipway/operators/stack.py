@@ -197,7 +197,11 @@ class StackOperator(StackConvergingOperator):
         missing = [needed for needed in NEEDS[self.stack] if needed not in facts.outputs]
         if missing:
             return [self._after(platform, live, missing)]
-        return self.plan_stack(hook, platform, self.wanted(platform, facts))
+        changes = self.plan_stack(hook, platform, self.wanted(platform, facts))
+        group = live.outputs.get("DefaultSecurityGroupId") if live else None
+        if group and (rules := NetworkHook(platform.region).count_rules(group)):
+            changes.append(_closed(group, rules))
+        return changes
 
     def converge(self, context: Context, platform: Platform, progress: Progress) -> Sequence[Change]:
         """Create or update the stack."""
@@ -227,13 +231,7 @@ class StackOperator(StackConvergingOperator):
         group = outputs["DefaultSecurityGroupId"]
         revoked = NetworkHook(platform.region).revoke_all_rules(group)
         if revoked:
-            progress.changes.append(
-                Change(
-                    action=Action.CHANGE,
-                    resource=f"AWS::EC2::SecurityGroup {group}",
-                    note=f"default security group: {revoked} rules revoked",
-                )
-            )
+            progress.changes.append(_closed(group, revoked))
 
     def _after(self, platform: Platform, live: LiveStack | None, missing: Sequence[Stack]) -> Change:
         names = ", ".join(platform.stack_name(stack) for stack in missing)
@@ -242,6 +240,11 @@ class StackOperator(StackConvergingOperator):
             resource=f"AWS::CloudFormation::Stack {platform.stack_name(self.stack)}",
             note=f"after {names}",
         )
+
+
+def _closed(group: str, rules: int) -> Change:
+    note = f"default security group: {rules} rules revoked"
+    return Change(action=Action.CHANGE, resource=f"AWS::EC2::SecurityGroup {group}", note=note)
 
 
 def foreign(label: str, live: LiveStack | None) -> RefusedError:

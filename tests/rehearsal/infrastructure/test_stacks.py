@@ -96,7 +96,9 @@ def test_the_default_security_group_is_empty_and_stays_so(aws: Aws, stage: Stage
     ec2.authorize_security_group_ingress(
         GroupId=group, IpPermissions=[{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "10.0.0.0/8"}]}]
     )
+    planned = stage.run(stack(Stack.NETWORK), plan_only=True).value
     changes = stage.run(stack(Stack.NETWORK)).value
+    assert changes == planned
     assert [change["note"] for change in changes] == ["default security group: 1 rules revoked"]
     assert rules() == 0
 

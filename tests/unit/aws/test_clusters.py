@@ -99,3 +99,12 @@ def test_what_eks_cannot_change_is_said(platform: Platform) -> None:
     live["encryptionConfig"][0]["provider"]["keyArn"] = "arn:aws:kms:us-east-1:123456789012:key/other"
     found = drift(live, platform, FACTS).immutable
     assert [text.split()[0] for text in found] == ["roleArn", "encryptionConfig"]
+
+
+@pytest.mark.parametrize(
+    ("present", "next_mode"), [("CONFIG_MAP", "API_AND_CONFIG_MAP"), ("API_AND_CONFIG_MAP", "API")]
+)
+def test_authentication_goes_one_step_at_a_time(platform: Platform, present: str, next_mode: str) -> None:
+    live = {**live_cluster(platform), "accessConfig": {"authenticationMode": present}}
+    (update,) = drift(live, platform, FACTS).updates
+    assert update.arguments == {"accessConfig": {"authenticationMode": next_mode}}

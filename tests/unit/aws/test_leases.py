@@ -31,42 +31,39 @@ def held_by(holder: str, until: datetime, **changes: object) -> Lease:
 
 def test_a_free_platform_goes_to_whoever_asks() -> None:
     verdict = ask(None)
-    assert verdict.write is not None
-    assert (verdict.write.holder, verdict.write.since, verdict.write.until) == ("run-1", NOW, NOW + TTL)
+    assert verdict.write
+    assert (verdict.lease.holder, verdict.lease.since, verdict.lease.until) == ("run-1", NOW, NOW + TTL)
 
 
 def test_a_lease_is_renewed_only_when_enough_of_it_is_used_up() -> None:
     early, late = NOW + TTL * (RENEW_AFTER - 0.01), NOW + TTL * (RENEW_AFTER + 0.01)
-    assert ask(held_by("run-1", NOW + TTL), now=early) == Verdict()
-    renewed = ask(held_by("run-1", NOW + TTL), now=late).write
-    assert renewed is not None
-    assert renewed.until == late + TTL
-    assert renewed.since == NOW
+    lease = held_by("run-1", NOW + TTL)
+    assert ask(lease, now=early) == Verdict(lease)
+    renewed = ask(lease, now=late)
+    assert renewed.write
+    assert (renewed.lease.since, renewed.lease.until) == (NOW, late + TTL)
 
 
 def test_the_same_run_id_of_another_dag_is_another_run() -> None:
     other = held_by("run-1", NOW + TTL, dag_id="platform_teardown")
-    assert ask(other).held_by == other
+    assert ask(other) == Verdict(other, refused=True)
 
 
 def test_it_ends_on_the_second() -> None:
-    assert ask(held_by("run-2", NOW + timedelta(seconds=1))).held_by is not None
-    assert ask(held_by("run-2", NOW)).held_by is None
+    assert ask(held_by("run-2", NOW + timedelta(seconds=1))).refused
+    assert not ask(held_by("run-2", NOW)).refused
 
 
 @given(current=st.none() | leases, holder=runs, now=moments)
 def test_nobody_loses_a_lease_that_is_held(current: Lease | None, holder: str, now: datetime) -> None:
     verdict = ask(current, holder, now)
     others = current is not None and current.is_held(now) and current.holder != holder
-    assert (verdict.held_by is not None) == others
-    assert not (verdict.held_by and verdict.write)
+    assert verdict.refused == others
+    assert not (verdict.refused and verdict.write)
 
 
 @given(current=st.none() | leases, holder=runs, now=moments)
 def test_after_a_grant_the_lease_is_held_by_who_asked(current: Lease | None, holder: str, now: datetime) -> None:
     verdict = ask(current, holder, now)
-    if verdict.held_by is None:
-        granted = verdict.write or current
-        assert granted is not None
-        assert granted.is_held(now)
-        assert granted.belongs_to(holder, "d")
+    assert verdict.lease.is_held(now)
+    assert verdict.lease.belongs_to(holder, "d") != verdict.refused
