@@ -37,6 +37,12 @@ def decoded(resource: Resource, body: Any, options: WriteOptions) -> Obj:
 def _check_type(resource: Resource, body: Obj) -> None:
     kind, version = body.get("kind") or resource.kind, body.get("apiVersion") or resource.api_version
     if version != resource.api_version:
+        group, _, number = version.rpartition("/")
+        if resource.node.knows_version(group, number):
+            raise bad_request(
+                f"the API version in the data ({version}) does not match the expected API version "
+                f"({resource.api_version})"
+            )
         why = f'no kind "{kind}" is registered for version "{version}" in scheme "pkg/runtime/scheme.go:111"'
         raise _unreadable(resource, kind, version.rpartition("/")[2], why)
     if kind != resource.kind:

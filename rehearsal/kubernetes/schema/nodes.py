@@ -104,6 +104,10 @@ class Node:
                 result[key] = _KEY_DEFAULTS[key]
         return result
 
+    def knows_version(self, group: str, version: str) -> bool:
+        """Whether the schema this node is of has anything in that group and version."""
+        return self._definitions is not None and (group, version) in self._definitions.known_versions
+
     def child(self, name: str) -> Node | None:
         """The node of a field or map value; None when the field is not declared."""
         if self.kind == "struct":
@@ -139,6 +143,12 @@ class Definitions:
         self.raw = definitions
         self._nodes: dict[str, Node] = {}
         self._overridden: dict[str, Node] = {}
+        # DeleteOptions is registered in every group and version a kube-apiserver knows, served or not.
+        self.known_versions = {
+            (gvk["group"], gvk["version"])
+            for schema in definitions.values()
+            for gvk in schema.get("x-kubernetes-group-version-kind") or []
+        }
         self._by_kind = {
             (gvk["group"], gvk["version"], gvk["kind"]): name
             for name, schema in definitions.items()

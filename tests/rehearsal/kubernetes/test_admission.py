@@ -83,6 +83,7 @@ def test_warn_mode_warns(core: k8s.CoreV1Api, apps: k8s.AppsV1Api, namespace: st
 def test_quota(core: k8s.CoreV1Api, namespace: str) -> None:
     hard = {"pods": "2", "requests.cpu": "1", "count/configmaps": "1"}
     core.create_namespaced_resource_quota(namespace, {"metadata": {"name": "q"}, "spec": {"hard": hard}})
+    eventually(lambda: core.read_namespaced_resource_quota("q", namespace).status.hard)
     body = pod("a")
     status = refused(lambda: core.create_namespaced_pod(namespace, body))
     assert "failed quota: q: must specify requests.cpu for: app" in status["message"]

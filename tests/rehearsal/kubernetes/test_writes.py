@@ -58,10 +58,15 @@ INVALID: dict[str, tuple[Change, int, str]] = {
         'Unsupported value: "Sometimes"',
     ),
     "kind": (lambda b: b.update(kind="DaemonSet"), 400, "cannot be handled as a Deployment"),
-    "version": (
+    "known version": (
         lambda b: b.update(apiVersion="apps/v1beta1"),
         400,
-        'no kind "Deployment" is registered for version "apps/v1beta1"',
+        "the API version in the data (apps/v1beta1) does not match the expected API version (apps/v1)",
+    ),
+    "version": (
+        lambda b: b.update(apiVersion="apps/v9"),
+        400,
+        'no kind "Deployment" is registered for version "apps/v9"',
     ),
 }
 
