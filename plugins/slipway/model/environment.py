@@ -191,8 +191,12 @@ DEFAULT_ADDONS: dict[str, Addon] = {
     "eks-pod-identity-agent": Addon(phase=AddonPhase.BEFORE_NODES),
     "vpc-cni": Addon(
         phase=AddonPhase.BEFORE_NODES,
-        # Set before the first node: kubelet's max-pods is fixed when a node joins.
-        configuration={"env": {"ENABLE_PREFIX_DELEGATION": "true", "WARM_PREFIX_TARGET": "1"}},
+        configuration={
+            # Set before the first node: kubelet's max-pods is fixed when a node joins.
+            "env": {"ENABLE_PREFIX_DELEGATION": "true", "WARM_PREFIX_TARGET": "1"},
+            # Without it EKS stores network policies and enforces none.
+            "enableNetworkPolicy": "true",
+        },
         service_account="aws-node",
         role="VpcCniRoleArn",
     ),

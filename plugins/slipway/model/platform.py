@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from slipway.model.environment import AddonPhase, Environment, NodeGroup
+from slipway.model.environment import Addon, AddonPhase, Environment, NodeGroup
 
 CLUSTER_NAME_LIMIT = 100
 NODE_NAMES_LIMIT = 63
 SYSTEM_NAMESPACE = "slipway-system"
 FIELD_MANAGER = "slipway"
+EBS_DRIVER = "aws-ebs-csi-driver"
 
 
 class Stack(StrEnum):
@@ -95,6 +96,16 @@ class Platform:
             else:
                 placed.append(PlacedNodeGroup(name, name, spec, tuple(zones)))
         return placed
+
+    def addon(self, name: str) -> Addon:
+        """An add-on as it is installed: volumes that the EBS driver makes carry the platform's tags."""
+        spec = self.environment.all_addons()[name]
+        if name != EBS_DRIVER:
+            return spec
+        controller = spec.configuration.get("controller", {})
+        given = dict(controller) if isinstance(controller, dict) else {}
+        tagged = {**spec.configuration, "controller": {**given, "extraVolumeTags": self.tags}}
+        return spec.model_copy(update={"configuration": tagged})
 
     def addons(self, phase: AddonPhase) -> list[str]:
         """Names of the add-ons of one phase, in order."""

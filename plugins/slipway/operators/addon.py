@@ -125,7 +125,7 @@ class AddonsOperator(ConvergingOperator):
     def _wanted(
         self, hook: EksHook, platform: Platform, version: str, facts: Facts, name: str, live: Mapping[str, Any] | None
     ) -> WantedAddon:
-        spec: Addon = platform.environment.all_addons()[name]
+        spec: Addon = platform.addon(name)
         offered = hook.addon_versions(name, version)
         try:
             chosen = choose_version(name, spec, offered, str(live["addonVersion"]) if live else None)

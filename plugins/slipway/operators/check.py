@@ -102,6 +102,8 @@ class CheckOperator(KubernetesPodOperator):
         try:
             platform = platform_of(context)
             self.image = self.check.image or main_image(self.component, render(self.component, platform))
+            region = k8s.V1EnvVar(name="AWS_REGION", value=platform.region)
+            self.env_vars = [*_environment(self.check), region]
             placed: dict[str, Any] = {}
             place(placed, self.component.spec.workload, platform)
             # A check may run beside what it checks, and need not.
