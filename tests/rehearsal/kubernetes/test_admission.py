@@ -76,8 +76,14 @@ def test_workloads_are_admitted_but_their_pods_fail_with_an_event(
 
 def test_warn_mode_warns(core: k8s.CoreV1Api, apps: k8s.AppsV1Api, namespace: str) -> None:
     enforce(core, namespace, "restricted", "warn")
-    headers = apps.create_namespaced_deployment_with_http_info(namespace, deployment("web", namespace))[2]
-    assert 'would violate PodSecurity \\"restricted:latest\\"' in headers["Warning"]
+    body = deployment("web", namespace)
+
+    def warning() -> str:
+        answer = apps.create_namespaced_deployment_with_http_info(namespace, body, dry_run="All")
+        return str(answer[2].get("Warning", ""))
+
+    # A kube-apiserver learns of the new label a moment later.
+    assert 'would violate PodSecurity \\"restricted:latest\\"' in eventually(warning)
 
 
 def test_quota(core: k8s.CoreV1Api, namespace: str) -> None:
