@@ -24,6 +24,8 @@ MARKS = {
     Outcome.BLOCKED: ("!", "red"),
 }
 RUNNING_SHOWN = 6
+# After this long without an event a log says what it waits for.
+QUIET_SECONDS = 30.0
 NOTED = frozenset({Outcome.PASSED, Outcome.SKIPPED, Outcome.FAILED})
 
 
@@ -63,6 +65,7 @@ class PlainView:
         self._console = console
         self._began = began
         self._ended: set[str] = set()
+        self._last_line = began
 
     def __enter__(self) -> PlainView:
         """Nothing to prepare."""
@@ -88,7 +91,16 @@ class PlainView:
                     f"= {stage.name} {stage.outcome.value}  {duration(stage.seconds(now))}  {checks_text(stage)}"
                 )
 
+        if time.monotonic() - self._last_line > QUIET_SECONDS:
+            self._still_running(progress, now)
+
+    def _still_running(self, progress: Progress, now: datetime) -> None:
+        running = [task for stage in progress.stages() for task in stage.running()]
+        names = ", ".join(f"{task.task_id} {duration(task.seconds(now))}" for task in running[:RUNNING_SHOWN])
+        self._line(f"... {names or 'waiting for the next task'}")
+
     def _line(self, text: str) -> None:
+        self._last_line = time.monotonic()
         self._console.print(
             f"{time.monotonic() - self._began:6.0f} s  {text.rstrip()}", highlight=False, markup=False, soft_wrap=True
         )

@@ -12,7 +12,7 @@ from rich.console import Console
 from rehearsal.run.progress import Progress, Task
 from rehearsal.run.run_log import relevant
 from rehearsal.run.summary import headline, print_summary
-from rehearsal.run.terminal import LiveView, PlainView, duration, picture, view_for
+from rehearsal.run.terminal import QUIET_SECONDS, LiveView, PlainView, duration, picture, view_for
 from tests.run.test_progress import T0, instance
 
 
@@ -157,3 +157,13 @@ def test_stages_that_were_not_asked_for_are_named_once_and_counted_nowhere() -> 
     console = plain_console()
     print_summary(console, "", progress, {}, T0)
     assert "Not asked for (STAGES): b" in text_of(console)
+
+
+def test_a_long_silence_is_broken_by_what_it_waits_for() -> None:
+    progress = Progress()
+    progress.update([instance("a.k.deploy", "deferred", 0)])
+    console = plain_console()
+    view = PlainView(console, time.monotonic() - QUIET_SECONDS - 1)
+    view.show(progress, [])
+    view.show(progress, [])
+    assert text_of(console).count("... a.k.deploy") == 1
