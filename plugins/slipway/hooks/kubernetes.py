@@ -13,18 +13,17 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
-import boto3
-from airflow.providers.amazon.aws.utils.eks_get_token import fetch_access_token_for_cluster
 from botocore.exceptions import ClientError
 
-from slipway.hooks.aws import AwsHook, code_of
+from slipway.hooks.aws import AwsHook, client, code_of
 from slipway.model.errors import SlipwayError
 from slipway.model.platform import Platform
 
 # EKS honours a token for 15 minutes after it was signed; renewed early enough for a slow request to end.
 TOKEN_LIFE_SECONDS = 14 * 60
 TOKEN_RENEWAL_SECONDS = 2 * 60
-IDENTITY_QUERY = "/?Action=GetCallerIdentity&Version=2011-06-15"
+# What ``aws eks get-token`` asks for; the authenticator counts its own 15 minutes from the signature's date.
+PRESIGNED_SECONDS = 60
 
 
 class ClusterAbsent(SlipwayError):
@@ -79,9 +78,8 @@ class EksAccess:
 
         :raises ClusterAbsent: EKS says that there is no such cluster, or it has no endpoint yet.
         """
-        eks: Any = AwsHook("eks", self.region).conn
         try:
-            cluster = eks.describe_cluster(name=self.cluster)["cluster"]
+            cluster = client("eks", self.region).describe_cluster(name=self.cluster)["cluster"]
         except ClientError as error:
             if code_of(error) == "ResourceNotFoundException":
                 raise ClusterAbsent(f"There is no EKS cluster {self.cluster} in {self.region}") from error
@@ -97,7 +95,7 @@ class EksAccess:
         with self._lock:
             token, born = self._tokens.get(self._key, ("", 0.0))
             if time.monotonic() - born > TOKEN_LIFE_SECONDS - TOKEN_RENEWAL_SECONDS or not token:
-                token = fetch_access_token_for_cluster(self.cluster, self._sts_url, self.region, self._session)
+                token = self._make_token()
                 self._tokens[self._key] = (token, time.monotonic())
             return token
 
@@ -110,16 +108,19 @@ class EksAccess:
     def _key(self) -> tuple[str, str, str]:
         return self.cluster, self.region, self.url
 
-    @cached_property
-    def _sts(self) -> AwsHook:
-        return AwsHook("sts", self.region)
+    def _make_token(self) -> str:
+        url: str = self._sts.generate_presigned_url(
+            "get_caller_identity", ExpiresIn=PRESIGNED_SECONDS, HttpMethod="GET"
+        )
+        return "k8s-aws-v1." + base64.urlsafe_b64encode(url.encode()).decode().rstrip("=")
 
     @cached_property
-    def _session(self) -> boto3.Session:
-        return self._sts.get_session(region_name=self.region)
+    def _sts(self) -> Any:
+        """STS of the region, the only one EKS accepts, whose requests name the cluster in a signed header."""
+        # A client of its own: the shared one must not name a cluster.
+        sts: Any = AwsHook("sts", self.region).conn
+        sts.meta.events.register("before-sign.sts.GetCallerIdentity", self._name_cluster)
+        return sts
 
-    @property
-    def _sts_url(self) -> str:
-        # EKS accepts the regional STS endpoint only; the SDK's endpoint rules and AWS_ENDPOINT_URL decide which it is.
-        endpoint: str = self._sts.conn_client_meta.endpoint_url
-        return endpoint + IDENTITY_QUERY
+    def _name_cluster(self, request: Any, **_: object) -> None:
+        request.headers["x-k8s-aws-id"] = self.cluster

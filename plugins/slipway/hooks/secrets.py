@@ -15,7 +15,7 @@ from typing import Any
 from airflow.sdk.log import mask_secret
 from botocore.exceptions import ClientError
 
-from slipway.hooks.aws import AwsHook, code_of, explained, pairs_of, tags_of
+from slipway.hooks.aws import client, code_of, explained, pairs_of, tags_of
 from slipway.model.component import Component, Secret
 from slipway.model.errors import Problem, RefusedError, StuckError
 from slipway.model.platform import Platform
@@ -33,7 +33,7 @@ class SecretsHook:
 
     def __init__(self, platform: Platform) -> None:
         self.platform = platform
-        self.client: Any = AwsHook("secretsmanager", platform.region).conn
+        self.client: Any = client("secretsmanager", platform.region)
 
     def secret_id(self, component: Component, secret: Secret) -> str:
         """Name in Secrets Manager."""

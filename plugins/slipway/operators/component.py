@@ -164,7 +164,7 @@ class DeployComponentOperator(PlatformOperator):
                 objects=[ref.key for ref in refs],
                 since=since.isoformat(),
                 deadline=(since + timeout).isoformat(),
-                memory={"reported": reported, "number": release.number},
+                memory={"reported": reported, "number": release.number, "endpoint": endpoint.as_dict()},
             ),
             method_name="resume",
             timeout=timeout + TRIGGER_MARGIN,
@@ -184,18 +184,18 @@ class DeployComponentOperator(PlatformOperator):
                 f"kubectl -n {namespace} get events; mend the cause and clear this task"
             )
         number = event["memory"]["number"]
-        asyncio.run(self._mark_ready(platform_of(context), number))
+        asyncio.run(self._mark_ready(event["memory"]["endpoint"], number))
         self.log.info("%s is ready, release %d", self.component.name, number)
         reported: list[Any] = event["memory"]["reported"]
         return reported
 
-    async def _mark_ready(self, platform: Platform, number: int) -> None:
-        from slipway.hooks.kubernetes import EksAccess
+    async def _mark_ready(self, where: dict[str, str], number: int) -> None:
+        from slipway.hooks.kubernetes import ClusterEndpoint, EksAccess
         from slipway.hooks.kubernetes_async import connect
         from slipway.hooks.releases import Releases
 
-        access = EksAccess.of(platform)
-        async with connect(access, access.endpoint()) as api:
+        endpoint = ClusterEndpoint(**where)
+        async with connect(EksAccess.to(endpoint), endpoint) as api:
             store = Releases(api)
             found = await store.get_release(self.component.name, number)
             if found:

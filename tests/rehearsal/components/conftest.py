@@ -21,6 +21,7 @@ import yaml
 from slipway.catalog import paths
 from slipway.catalog.components import load_components
 from slipway.catalog.environments import load_platform
+from slipway.hooks import aws
 from slipway.hooks.kubernetes import ClusterEndpoint, EksAccess
 from slipway.hooks.kubernetes_async import KubernetesApiError, connect
 from slipway.hooks.lease import LeaseHook
@@ -125,8 +126,10 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
         for name, value in cloud.env.items():
             patch.setenv(name, value)
         patch.delenv("AWS_PROFILE", raising=False)
+        aws._client.cache_clear()
         _make_cluster()
         yield cloud
+    aws._client.cache_clear()
     patch.undo()
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import boto3
 import pytest
 from moto import mock_aws
+from slipway.hooks import aws
 from slipway.hooks import secrets as module
 from slipway.hooks.secrets import SecretsHook, manifest
 from slipway.model.component import Component, ComponentSpec, Secret, SecretKey, StageName
@@ -40,8 +41,10 @@ def platform(monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
         budget=Budget(monthly_usd=1),
         tags={"team": "data"},
     )
+    aws._client.cache_clear()
     with mock_aws():
         yield Platform(environment, "us-east-1")
+    aws._client.cache_clear()
 
 
 @pytest.fixture
