@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 import yaml
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, TaskDeferred
 from slipway.hooks.records import RecordsHook
 from slipway.model.component import StageName
+from slipway.operators.check import CheckOperator
 from slipway.operators.gate import GateOperator
 
 from tests.rehearsal.components.conftest import Stack, edit
@@ -64,6 +65,46 @@ def test_a_check_that_proves_nothing_fails(stack: Stack) -> None:
     with pytest.raises(AirflowFailException, match="tiny/silent proved nothing"):
         stack.check("tiny", "silent")
     assert recorded(stack, "silent")["state"] == "failed"
+
+
+def test_a_retry_finds_the_pod_of_the_try_before(stack: Stack) -> None:
+    stack.deploy("tiny")
+    run = Run("manual__8")
+    component = stack.component("tiny")
+    check = next(item for item in component.spec.checks if item.name == "endless")
+    for _ in range(2):
+        operator = CheckOperator(task_id="check_endless", component=component, check=check)
+        context = run.context(operator)
+        operator.render_template_fields(context)
+        with pytest.raises(TaskDeferred):
+            operator.execute(context)
+    pods = check_pods(stack)
+    assert len(pods) == 1
+    assert pods[0]["spec"]["activeDeadlineSeconds"] == 300
+    stack.kubernetes("DELETE", f"{PODS}/{pods[0]['metadata']['name']}")
+
+
+def test_a_check_pod_may_do_nothing_but_check(stack: Stack) -> None:
+    stack.deploy("tiny")
+    component = stack.component("tiny")
+    check = next(item for item in component.spec.checks if item.name == "answers")
+    operator = CheckOperator(task_id="check_answers", component=component, check=check)
+    context = Run("manual__9").context(operator)
+    operator.render_template_fields(context)
+    with pytest.raises(TaskDeferred):
+        operator.execute(context)
+    (pod,) = check_pods(stack)
+    spec, container = pod["spec"], pod["spec"]["containers"][0]
+    assert container["image"] == "nginxinc/nginx-unprivileged:1.31.0"
+    assert container["command"] == ["sh", "/checks/answers.sh"]
+    assert (spec["automountServiceAccountToken"], spec["enableServiceLinks"]) == (False, False)
+    assert spec["securityContext"]["runAsUser"] == 65532
+    assert container["securityContext"]["readOnlyRootFilesystem"] is True
+    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    assert container["resources"] == {"limits": {"memory": "256Mi"}, "requests": {"cpu": "50m", "memory": "64Mi"}}
+    assert container["terminationMessagePolicy"] == "FallbackToLogsOnError"
+    assert pod["metadata"]["labels"]["slipway.dev/component"] == "tiny"
+    stack.kubernetes("DELETE", f"{PODS}/{pod['metadata']['name']}")
 
 
 def test_plans_and_unchosen_stages_skip_checks_and_gates_and_call_nothing(stack: Stack) -> None:
