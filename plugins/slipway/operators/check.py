@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections import deque
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
-from kubernetes.client import models as k8s
 
 from slipway.catalog.render import place, render
 from slipway.decisions.checks import last_words, main_image, proof_in
+from slipway.hooks import check_pods
 from slipway.hooks.kubernetes import ClusterEndpoint, EksAccess
 from slipway.hooks.pods import EksKubernetesHook
 from slipway.hooks.results import ResultsHook
@@ -32,8 +31,6 @@ START_LIMIT = timedelta(minutes=5)
 # The pod's own deadline counts from when a node took it, image pull included.
 PULL_ALLOWANCE = timedelta(minutes=2)
 LINES_KEPT = 400
-SCRIPTS_PATH = "/checks"
-SMALL_REQUEST, SMALL_LIMIT = "64Mi", "256Mi"
 
 
 class CheckOperator(KubernetesPodOperator):
@@ -56,8 +53,8 @@ class CheckOperator(KubernetesPodOperator):
             name=f"check-{component.name}-{check.name}"[:50].rstrip("-"),
             namespace=component.spec.namespace,
             image=check.image,
-            cmds=_command(check),
-            env_vars=_environment(check),
+            cmds=check_pods.command(check),
+            env_vars=check_pods.environment(check),
             labels={
                 "app.kubernetes.io/name": component.name,
                 "app.kubernetes.io/component": "check",
@@ -65,15 +62,14 @@ class CheckOperator(KubernetesPodOperator):
                 "slipway.dev/role": "check",
                 "slipway.dev/component": component.name,
             },
-            volumes=_volumes(component, check),
-            volume_mounts=_mounts(check),
-            container_resources=_resources(check),
-            security_context=_pod_security(check),
-            container_security_context=_container_security(),
+            volumes=check_pods.volumes(component, check),
+            volume_mounts=check_pods.mounts(check),
+            container_resources=check_pods.resources(check),
+            security_context=check_pods.pod_security(check),
+            container_security_context=check_pods.container_security(),
             service_account_name=check.service_account,
             automount_service_account_token=check.service_account is not None,
-            # Service links would set variables such as KAFKA_PORT, which images take for configuration.
-            full_pod_spec=k8s.V1Pod(spec=k8s.V1PodSpec(containers=[], enable_service_links=False)),
+            full_pod_spec=check_pods.base_pod(),
             image_pull_policy="IfNotPresent",
             active_deadline_seconds=int((check.timeout + PULL_ALLOWANCE).total_seconds()),
             startup_timeout_seconds=int(START_LIMIT.total_seconds()),
@@ -102,12 +98,11 @@ class CheckOperator(KubernetesPodOperator):
         try:
             platform = platform_of(context)
             self.image = self.check.image or main_image(self.component, render(self.component, platform))
-            region = k8s.V1EnvVar(name="AWS_REGION", value=platform.region)
-            self.env_vars = [*_environment(self.check), region]
+            self.env_vars = check_pods.environment(self.check, AWS_REGION=platform.region)
             placed: dict[str, Any] = {}
             place(placed, self.component.spec.workload, platform)
             # A check may run beside what it checks, and need not.
-            self.tolerations = [_toleration(item) for item in placed.get("tolerations", [])]
+            self.tolerations = check_pods.tolerations(placed.get("tolerations", []))
         except SlipwayError:
             # Execute meets the same error and says it.
             self.image = self.check.image
@@ -203,7 +198,7 @@ class CheckOperator(KubernetesPodOperator):
         return self._platform
 
     def _write_logs(  # type: ignore[override]
-        self, pod: k8s.V1Pod, follow: bool = False, since_time: Any = None
+        self, pod: Any, follow: bool = False, since_time: Any = None
     ) -> None:
         """Log what the script printed, and keep it for the result."""
         self._output.clear()
@@ -219,7 +214,8 @@ class CheckOperator(KubernetesPodOperator):
             self._output.append(line)
             self.log.info("%s", line)
 
-    def _terminated(self) -> k8s.V1ContainerStateTerminated | None:
+    def _terminated(self) -> Any:
+        """State of the ended container as the API tells it, ``None`` while it has not ended."""
         statuses = (self.pod.status.container_statuses if self.pod and self.pod.status else None) or []
         base = next((item for item in statuses if item.name == self.base_container_name), None)
         return base.state.terminated if base and base.state else None
@@ -252,60 +248,3 @@ class CheckOperator(KubernetesPodOperator):
         )
         ResultsHook(self._bind(context), context["dag_run"].run_id).put(self.component.stage, result)
         context["ti"].xcom_push(key="return_value", value=result.model_dump(mode="json"))
-
-
-def _command(check: Check) -> list[str]:
-    if check.script is None:
-        return list(check.command or [])
-    return ["sh", f"{SCRIPTS_PATH}/{PurePosixPath(check.script).name}"]
-
-
-def _environment(check: Check) -> list[k8s.V1EnvVar]:
-    plain = {"HOME": "/tmp", **check.env}  # noqa: S108 - the only writable path of the pod
-    variables = [k8s.V1EnvVar(name=name, value=value) for name, value in plain.items()]
-    for name, source in check.secret_env.items():
-        selector = k8s.V1SecretKeySelector(name=source.secret, key=source.key)
-        variables.append(k8s.V1EnvVar(name=name, value_from=k8s.V1EnvVarSource(secret_key_ref=selector)))
-    return variables
-
-
-def _volumes(component: Component, check: Check) -> list[k8s.V1Volume]:
-    volumes = [k8s.V1Volume(name="tmp", empty_dir=k8s.V1EmptyDirVolumeSource(size_limit="256Mi"))]
-    if check.script is not None:
-        scripts = k8s.V1ConfigMapVolumeSource(name=f"{component.name}-checks", default_mode=0o555)
-        volumes.append(k8s.V1Volume(name="checks", config_map=scripts))
-    return volumes
-
-
-def _mounts(check: Check) -> list[k8s.V1VolumeMount]:
-    mounts = [k8s.V1VolumeMount(name="tmp", mount_path="/tmp")]  # noqa: S108 - inside the pod
-    if check.script is not None:
-        mounts.append(k8s.V1VolumeMount(name="checks", mount_path=SCRIPTS_PATH, read_only=True))
-    return mounts
-
-
-def _resources(check: Check) -> k8s.V1ResourceRequirements:
-    request = SMALL_REQUEST if check.memory == SMALL_LIMIT else check.memory
-    return k8s.V1ResourceRequirements(requests={"cpu": "50m", "memory": request}, limits={"memory": check.memory})
-
-
-def _pod_security(check: Check) -> k8s.V1PodSecurityContext:
-    return k8s.V1PodSecurityContext(
-        run_as_non_root=True,
-        run_as_user=check.run_as,
-        run_as_group=check.run_as,
-        fs_group=check.run_as,
-        seccomp_profile=k8s.V1SeccompProfile(type="RuntimeDefault"),
-    )
-
-
-def _container_security() -> k8s.V1SecurityContext:
-    return k8s.V1SecurityContext(
-        allow_privilege_escalation=False,
-        read_only_root_filesystem=True,
-        capabilities=k8s.V1Capabilities(drop=["ALL"]),
-    )
-
-
-def _toleration(item: dict[str, str]) -> k8s.V1Toleration:
-    return k8s.V1Toleration(**item)
