@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from rehearsal.kubernetes import machines
 from rehearsal.kubernetes.cluster import Cluster
 from rehearsal.kubernetes.objects import Obj
 from rehearsal.kubernetes.server import Supervisor
@@ -102,7 +103,13 @@ class Admin:
 
     async def _group(self, request: Request) -> Response:
         groups = self._find(request).node_groups
-        return await self._named(request, groups.put, groups.describe, groups.delete, _NODE_GROUP_FIELDS)
+
+        def put(name: str, spec: Obj) -> Obj:
+            if (found := machines.problem(spec)) is not None:
+                raise Refused(400, found)
+            return groups.put(name, spec)
+
+        return await self._named(request, put, groups.describe, groups.delete, _NODE_GROUP_FIELDS)
 
     async def _add_ons(self, request: Request) -> Response:
         add_ons = self._find(request).add_ons

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Any
 
+from rehearsal.kubernetes import machines
+from rehearsal.kubernetes.machines import ZONE, Machine
 from rehearsal.kubernetes.objects import Obj, clone, dig, is_true, labels_of, name_of, timestamp
 from rehearsal.kubernetes.rest.options import controller_options
 
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
 
 GROUP = "eks.amazonaws.com/nodegroup"
 _TYPE = "node.kubernetes.io/instance-type"
-_ZONE = "topology.kubernetes.io/zone"
 _HUGE = {"hugepages-1Gi": "0", "hugepages-2Mi": "0"}
 
 
@@ -30,9 +30,19 @@ class NodeGroups:
         return sorted(self._specs)
 
     def put(self, group: str, spec: Obj) -> Obj:
-        """Create or change a group; its nodes follow."""
+        """Create or change a group; its nodes follow.
+
+        With ``instances`` there is one node for each of them, which lives as long as the instance and keeps the
+        version it joined with. Without, the machines are made up: ``desired`` of them, replaced when instance
+        type or version change.
+        """
+        before = self._specs.get(group, {})
         self._specs[group] = clone(spec)
-        self._reconcile(group)
+        known = machines.reported(spec, self._cluster.region)
+        if known is None:
+            self._reconcile(group, before)
+        else:
+            self._follow(group, before, known)
         return self.describe(group)
 
     def delete(self, group: str) -> None:
@@ -50,68 +60,96 @@ class NodeGroups:
         :raises KeyError: when there is no such group.
         """
         spec = self._specs[group]
-        nodes = [
-            {
-                "name": name_of(node),
-                "zone": labels_of(node).get(_ZONE, ""),
-                "instanceId": str(dig(node, "spec", "providerID", default="")).rsplit("/", 1)[-1],
-                "ready": is_true(node, "Ready"),
-            }
-            for node in self._nodes(group)
-        ]
+        nodes = [machines.describe(node, is_true(node, "Ready")) for node in self._nodes(group)]
         return {"name": group, "desired": spec["desired"], "nodes": nodes}
 
     def _nodes(self, group: str) -> list[Obj]:
         return [n for n in self._cluster.store.objects("nodes") if labels_of(n).get(GROUP) == group]
 
-    def _reconcile(self, group: str) -> None:
+    def _follow(self, group: str, before: Obj, known: list[Machine]) -> None:
+        """One node for each instance.
+
+        Nodes go before others come: an address that is free again may belong to the next instance, and its name
+        with it.
+        """
+        wanted = {machine.provider_id: machine for machine in known}
+        for node in self._nodes(group):
+            if wanted.pop(node["spec"].get("providerID", ""), None) is None:
+                self._remove(node)
+            else:
+                self._relabel(group, before, node)
+        for machine in wanted.values():
+            stale = self._cluster.store.get("nodes", "", machine.host)
+            if stale is not None:
+                self._remove(stale)
+            self._add(group, machine)
+
+    def _reconcile(self, group: str, before: Obj) -> None:
+        """As many made up machines as desired."""
         spec = self._specs[group]
         nodes = self._nodes(group)
         outdated = [node for node in nodes if self._outdated(node, spec)]
         kept = [node for node in nodes if node not in outdated]
         for node in kept:
-            self._relabel(group, node)
+            self._relabel(group, before, node)
         zones = spec.get("zones") or [f"{self._cluster.region}a"]
         while len(kept) < spec["desired"]:
-            counts = {zone: sum(labels_of(n).get(_ZONE) == zone for n in kept) for zone in zones}
-            kept.append(self._add(group, min(zones, key=lambda zone: (counts[zone], zones.index(zone)))))
+            kept.append(self._add(group, self._make_up(group, machines.emptiest(zones, kept))))
         excess = sorted(kept, key=lambda n: str(n["metadata"]["creationTimestamp"]))[spec["desired"] :]
         for node in (*outdated, *excess):
             self._remove(node)
 
     def _outdated(self, node: Obj, spec: Obj) -> bool:
-        """Another instance type or version needs another machine."""
-        version = dig(node, "status", "nodeInfo", "kubeletVersion", default="")
-        return labels_of(node).get(_TYPE) != spec["instanceType"] or not version.startswith(f"v{self._version(spec)}.")
+        """Another instance type, architecture or version needs another machine."""
+        info = dig(node, "status", "nodeInfo", default={})
+        return (
+            labels_of(node).get(_TYPE) != spec["instanceType"]
+            or info.get("architecture") != _architecture(spec)
+            or not info.get("kubeletVersion", "").startswith(f"v{self._version(spec)}.")
+        )
 
     def _version(self, spec: Obj) -> str:
         return str(spec.get("version") or self._cluster.version)
 
-    def _labels(self, group: str, zone: str, host: str) -> dict[str, str]:
+    def _make_up(self, group: str, zone: str) -> Machine:
+        while True:
+            self._serials[group] = serial = self._serials.get(group, -1) + 1
+            provided = (self._specs[group].get("providerIds") or {}).get(f"{zone}-{serial}")
+            seed = f"{self._cluster.id}/{group}/{serial}"
+            machine = machines.made_up(seed, zone, self._cluster.region, provided)
+            if self._cluster.store.get("nodes", "", machine.host) is None:
+                return machine
+
+    def _labels(self, group: str, machine: Machine) -> dict[str, str]:
         spec = self._specs[group]
         region = self._cluster.region
         return {
             **(spec.get("labels") or {}),
-            "beta.kubernetes.io/arch": "amd64",
+            "beta.kubernetes.io/arch": _architecture(spec),
             "beta.kubernetes.io/instance-type": spec["instanceType"],
             "beta.kubernetes.io/os": "linux",
             "eks.amazonaws.com/capacityType": spec.get("capacityType", "ON_DEMAND"),
             GROUP: group,
             "failure-domain.beta.kubernetes.io/region": region,
-            "failure-domain.beta.kubernetes.io/zone": zone,
-            "kubernetes.io/arch": "amd64",
-            "kubernetes.io/hostname": host,
+            "failure-domain.beta.kubernetes.io/zone": machine.zone,
+            "kubernetes.io/arch": _architecture(spec),
+            "kubernetes.io/hostname": machine.host,
             "kubernetes.io/os": "linux",
             _TYPE: spec["instanceType"],
-            "topology.ebs.csi.aws.com/zone": zone,
+            "topology.ebs.csi.aws.com/zone": machine.zone,
             "topology.kubernetes.io/region": region,
-            _ZONE: zone,
+            ZONE: machine.zone,
         }
 
-    def _relabel(self, group: str, node: Obj) -> None:
-        zone, host = labels_of(node)[_ZONE], labels_of(node)["kubernetes.io/hostname"]
-        labels = self._labels(group, zone, host)
-        taints = clone(self._specs[group].get("taints") or [])
+    def _relabel(self, group: str, before: Obj, node: Obj) -> None:
+        """Let the group's labels and taints follow; those that others gave the node are theirs."""
+        current = self._specs[group]
+        dropped = set(before.get("labels") or {})
+        labels = {key: value for key, value in labels_of(node).items() if key not in dropped}
+        labels |= current.get("labels") or {}
+        wanted = clone(current.get("taints") or [])
+        ours = {_taint_key(taint) for taint in (*(before.get("taints") or []), *wanted)}
+        taints = [*wanted, *(t for t in node["spec"].get("taints") or [] if _taint_key(t) not in ours)]
         spec = {k: v for k, v in node["spec"].items() if k != "taints"}
         if taints:
             spec["taints"] = taints
@@ -119,26 +157,17 @@ class NodeGroups:
             metadata = {**node["metadata"], "labels": labels}
             self._cluster.store.put("nodes", {**node, "metadata": metadata, "spec": spec})
 
-    def _add(self, group: str, zone: str) -> Obj:
+    def _add(self, group: str, machine: Machine) -> Obj:
         spec = self._specs[group]
-        self._serials[group] = serial = self._serials.get(group, -1) + 1
-        seed = hashlib.sha256(f"{self._cluster.id}/{group}/{serial}".encode()).digest()
-        address = f"10.0.{seed[0] % 96}.{seed[1] or 1}"
-        host = f"ip-{address.replace('.', '-')}.{_domain(self._cluster.region)}"
-        if self._cluster.store.get("nodes", "", host) is not None:
-            return self._add(group, zone)
-        provided = (spec.get("providerIds") or {}).get(f"{zone}-{serial}")
-        instance = provided or f"i-{seed.hex()[:17]}"
-        provider = instance if str(instance).startswith("aws://") else f"aws:///{zone}/{instance}"
-        node_spec: Obj = {"providerID": provider}
+        node_spec: Obj = {"providerID": machine.provider_id}
         if spec.get("taints"):
             node_spec["taints"] = clone(spec["taints"])
         node = {
             "apiVersion": "v1",
             "kind": "Node",
-            "metadata": {"name": host, "labels": self._labels(group, zone, host)},
+            "metadata": {"name": machine.host, "labels": self._labels(group, machine)},
             "spec": node_spec,
-            "status": self._status(spec, address, host),
+            "status": self._status(spec, machine),
         }
         resource = self._cluster.catalog.by_id("nodes")
         made = self._cluster.registry.create(resource, "", node, controller_options("kubelet"))
@@ -146,12 +175,12 @@ class NodeGroups:
             made,
             "Normal",
             "RegisteredNode",
-            f"Node {host} event: Registered Node {host} in Controller",
+            f"Node {machine.host} event: Registered Node {machine.host} in Controller",
             "node-controller",
         )
         return made
 
-    def _status(self, spec: Obj, address: str, host: str) -> Obj:
+    def _status(self, spec: Obj, machine: Machine) -> Obj:
         capacity = {**_HUGE, **{key: str(value) for key, value in spec["capacity"].items()}}
         allocatable = {**capacity, **{key: str(value) for key, value in (spec.get("allocatable") or {}).items()}}
         version = f"v{self._version(spec)}.0-eks-rehearsal"
@@ -169,22 +198,22 @@ class NodeGroups:
             {"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "kubelet is posting ready status"}
         )
         info = {
-            "architecture": "amd64",
-            "bootID": host,
+            "architecture": _architecture(spec),
+            "bootID": machine.host,
             "containerRuntimeVersion": "containerd://2.1.5",
             "kernelVersion": "6.12.0-amazon",
             "kubeProxyVersion": version,
             "kubeletVersion": version,
-            "machineID": host,
+            "machineID": machine.host,
             "operatingSystem": "linux",
             "osImage": "Amazon Linux 2023" + (f" ({release})" if release else ""),
-            "systemUUID": host,
+            "systemUUID": machine.host,
         }
         return {
             "addresses": [
-                {"type": "InternalIP", "address": address},
-                {"type": "InternalDNS", "address": host},
-                {"type": "Hostname", "address": host},
+                {"type": "InternalIP", "address": machine.address},
+                {"type": "InternalDNS", "address": machine.host},
+                {"type": "Hostname", "address": machine.host},
             ],
             "capacity": capacity,
             "allocatable": allocatable,
@@ -211,5 +240,9 @@ class NodeGroups:
         self._specs, self._serials = saved["specs"], saved["serials"]
 
 
-def _domain(region: str) -> str:
-    return "ec2.internal" if region == "us-east-1" else f"{region}.compute.internal"
+def _architecture(spec: Obj) -> str:
+    return str(spec.get("architecture") or "amd64")
+
+
+def _taint_key(taint: Obj) -> tuple[str, str]:
+    return taint["key"], taint["effect"]
