@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from slipway.catalog.documents import load_document
@@ -9,6 +10,10 @@ from slipway.catalog.graph import check_graph
 from slipway.catalog.paths import manifests_dir
 from slipway.model.component import Component, ComponentSpec, StageName
 from slipway.model.errors import ConfigurationError, Problem
+
+# The name is part of labels (63 characters), of pods and of secrets' names, each with something added to it.
+NAME_LIMIT = 40
+_NAME = re.compile(rf"^[a-z]([-a-z0-9]{{0,{NAME_LIMIT - 2}}}[a-z0-9])?\Z")
 
 
 def load_components(root: Path | None = None) -> dict[str, Component]:
@@ -52,7 +57,20 @@ def _shown(file: Path) -> str:
 
 def _load(file: Path, stage: StageName) -> Component:
     spec = load_document(file, ComponentSpec, _shown(file))
-    return Component(name=file.parent.name, stage=stage, folder=file.parent, spec=spec)
+    name = file.parent.name
+    if not _NAME.match(name):
+        raise ConfigurationError(
+            [
+                Problem(
+                    _shown(file),
+                    "",
+                    f"a folder named {name!r} ({len(name)} characters)",
+                    f"at most {NAME_LIMIT} lower-case letters, digits and dashes, beginning with a letter",
+                    "rename the folder",
+                )
+            ]
+        )
+    return Component(name=name, stage=stage, folder=file.parent, spec=spec)
 
 
 def _missing_files(component: Component, file: Path) -> list[Problem]:

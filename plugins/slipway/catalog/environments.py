@@ -35,6 +35,19 @@ def load_environment(name: str) -> Environment:
     return environment
 
 
+def other_environments(name: str) -> tuple[list[Environment], list[str]]:
+    """The other environments, and a remark for each whose file does not load: that is not this one's problem."""
+    found, remarks = [], []
+    for other in environment_names():
+        if other == name:
+            continue
+        try:
+            found.append(load_environment(other))
+        except ConfigurationError:
+            remarks.append(f"not compared with include/environments/{other}.yaml, which does not load")
+    return found, remarks
+
+
 def load_platform(name: str, region: str | None = None) -> Platform:
     """Load an environment in one of its regions, the first when none is given.
 

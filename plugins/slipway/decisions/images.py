@@ -21,6 +21,8 @@ def unpinned_reason(image: str) -> str | None:
 
     A digest pins; so does a tag with at least a major and a minor number.
     """
+    if not image:
+        return "no image is named"
     if _DIGEST.search(image):
         return None
     name, _, tag = image.rpartition("/")[2].partition(":")
@@ -35,13 +37,13 @@ def judge_images(component: Component, manifests: Iterable[Mapping[str, Any]]) -
     """Problems of all images that a component runs, its checks' included."""
     where = f"include/manifests/{component.stage.value}/{component.name}"
     images = {
-        (f"{manifest['kind']} {manifest['metadata']['name']}", container["image"])
+        (f"{manifest['kind']} {manifest['metadata']['name']}", container.get("image", ""))
         for manifest in manifests
         for container in containers_of(manifest)
     }
     images |= {(f"checks.{check.name}.image", check.image) for check in component.spec.checks if check.image}
     return [
-        Problem(where, field, image, "a full version tag, or a digest", f"pin it: {reason}")
+        Problem(where, field, image or "nothing", "a full version tag, or a digest", f"pin it: {reason}")
         for field, image in sorted(images)
         if (reason := unpinned_reason(image))
     ]

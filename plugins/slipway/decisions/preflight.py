@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from slipway.decisions.addon_footprints import addon_demands
-from slipway.decisions.capacity import allocatable
+from slipway.decisions.capacity import Allocatable, allocatable
 from slipway.decisions.fit import Demand, Fit, Shape, judge_fit, what_would_hold
-from slipway.model.environment import Environment, NatMode
+from slipway.model.environment import Environment, NatMode, Network4
 from slipway.model.errors import Problem
-from slipway.model.facts import AccountFacts, VersionFacts
-from slipway.model.platform import Platform
+from slipway.model.facts import AccountFacts, InstanceType, VersionFacts
+from slipway.model.platform import PlacedNodeGroup, Platform
 
 _SOON = timedelta(days=60)
 
 
 def judge_offline(environment: Environment, known_types: frozenset[str]) -> list[Problem]:
     """Problems that need no call: instance types that do not exist."""
-    where = _where(environment)
     return [
         Problem(
-            where,
+            _where(environment),
             f"node_groups.{name}.instance_types",
             repr(instance),
-            "an EC2 instance type such as t3.large",
+            "an EC2 instance type such as t3.large" + _alike(instance, known_types),
             "correct the name",
         )
         for name, group in environment.node_groups.items()
@@ -34,34 +34,54 @@ def judge_offline(environment: Environment, known_types: frozenset[str]) -> list
     ]
 
 
-def judge_account(platform: Platform, facts: AccountFacts, now: datetime) -> list[Problem]:
-    """Problems with the account, region, version, quotas or with what is there already."""
+def overlaps(environment: Environment, region: str, others: Iterable[Environment]) -> list[Problem]:
+    """Networks of other environments in the same account and region that share addresses with this one's.
+
+    AWS allows them, but two such networks can never be connected, and a network's addresses cannot be changed.
+    """
+    mine = Network4(environment.network.cidr)
+    return [
+        Problem(
+            _where(environment),
+            "network.cidr",
+            f"{mine}, which overlaps with {other.network.cidr} of {_where(other)}",
+            f"a network of its own among those of account {environment.account} in {region}",
+            "choose another network, such as 10.60.0.0/16, before anything is built in it",
+        )
+        for other in others
+        if other.name != environment.name
+        and other.account == environment.account
+        and region in other.regions
+        and mine.overlaps(Network4(other.network.cidr))
+    ]
+
+
+def judge_identity(environment: Environment, account: str, principal: str) -> list[Problem]:
+    """Whether the credentials are of the environment's account; in any other nothing further is read."""
+    if account == environment.account:
+        return []
+    return [
+        Problem(
+            _where(environment),
+            "account",
+            f"credentials of account {account} ({principal})",
+            f"account {environment.account}",
+            "use the right credentials in the Airflow connection aws_default, or correct account",
+        )
+    ]
+
+
+def judge_account(platform: Platform, facts: AccountFacts, zones: Sequence[str], now: datetime) -> list[Problem]:
+    """Problems with the region, version, instance types, quotas or with what is there already.
+
+    :param zones: zones that the network gets, as :func:`~slipway.decisions.parameters.choose_zones` chose them.
+    """
     environment = platform.environment
-    where = _where(environment)
-    problems = []
-    if facts.account != environment.account:
-        problems.append(
-            Problem(
-                where,
-                "account",
-                f"credentials of account {facts.account} ({facts.principal})",
-                f"account {environment.account}",
-                "use the right credentials in the Airflow connection aws_default, or correct account",
-            )
-        )
-    wanted = environment.network.zones
-    missing = [zone for zone in wanted if zone not in facts.zones] if isinstance(wanted, list) else []
-    if missing or len(facts.zones) < environment.network.zone_count:
-        problems.append(
-            Problem(
-                where,
-                "network.zones",
-                f"{', '.join(missing) or wanted} in {platform.region}",
-                ", ".join(facts.zones),
-                "choose among these zones",
-            )
-        )
-    problems += _judge_version(environment, facts.versions, now)
+    problems = [
+        *judge_identity(environment, facts.account, facts.principal),
+        *_judge_version(environment, facts.versions, now),
+        *_judge_instance_types(platform, facts),
+    ]
     problems += [
         Problem(
             owner.resource,
@@ -73,15 +93,58 @@ def judge_account(platform: Platform, facts: AccountFacts, now: datetime) -> lis
         for owner in facts.owners
         if not platform.is_ours(dict(owner.tags))
     ]
-    fresh = not any(owner.resource.startswith("stack") for owner in facts.owners)
-    if fresh:
-        problems += _judge_quotas(platform, facts)
+    if facts.fresh and zones and not unoffered_types(platform.environment, facts):
+        problems += _judge_quotas(platform, facts, zones)
+    return problems
+
+
+def unoffered_types(environment: Environment, facts: AccountFacts) -> list[tuple[str, str]]:
+    """Node groups with an instance type that the region does not offer."""
+    return [
+        (name, instance)
+        for name, group in environment.node_groups.items()
+        for instance in group.instance_types
+        if instance not in facts.instance_types
+    ]
+
+
+def _judge_instance_types(platform: Platform, facts: AccountFacts) -> list[Problem]:
+    environment = platform.environment
+    problems = [
+        Problem(
+            _where(environment),
+            f"node_groups.{name}.instance_types",
+            f"{instance!r}, which {platform.region} does not offer",
+            f"an instance type of {platform.region}",
+            f"choose another; `aws ec2 describe-instance-types --region {platform.region}` lists them",
+        )
+        for name, instance in unoffered_types(environment, facts)
+    ]
+    for name, group in environment.node_groups.items():
+        types = [facts.instance_types[one] for one in group.instance_types if one in facts.instance_types]
+        if len({one.architecture for one in types}) > 1:
+            problems.append(
+                Problem(
+                    _where(environment),
+                    f"node_groups.{name}.instance_types",
+                    ", ".join(f"{one.name} ({one.architecture})" for one in types),
+                    "instance types of one processor architecture: a node group has one machine image",
+                    "split the group in two, or choose types of one architecture",
+                )
+            )
     return problems
 
 
 def notes(platform: Platform, facts: AccountFacts, now: datetime) -> list[str]:
     """What is no problem yet but worth a line: unreadable quotas, support that ends soon."""
     found = [f"not checked: quota {one.what} ({one.unreadable})" for one in facts.quotas if one.limit is None]
+    arm = [
+        name
+        for name, group in platform.environment.node_groups.items()
+        if any(facts.instance_types[one].architecture == "arm64" for one in group.instance_types)
+    ]
+    if arm:
+        found.append(f"not checked: whether all images exist for arm64, as the nodes of {', '.join(arm)} need")
     version = facts.versions.get(platform.environment.cluster.version)
     if version and now <= version.end_of_standard_support <= now + _SOON:
         found.append(
@@ -122,13 +185,12 @@ def _judge_version(environment: Environment, versions: Mapping[str, VersionFacts
     return []
 
 
-def _judge_quotas(platform: Platform, facts: AccountFacts) -> list[Problem]:
+def _judge_quotas(platform: Platform, facts: AccountFacts, zones: Sequence[str]) -> list[Problem]:
     """Quotas against what a fresh platform adds."""
     environment = platform.environment
-    zones = choose_zones(platform, facts.zones)
     vcpus = sum(
-        group.spec.max * facts.instance_types[group.spec.instance_types[0]].vcpus
-        for group in platform.node_groups(zones)
+        group.spec.max * max(facts.instance_types[name].vcpus for name in group.spec.instance_types)
+        for group in platform.node_groups(list(zones))
         if group.spec.capacity_type == "ON_DEMAND"
     )
     gateways = len(zones) if environment.network.nat is NatMode.PER_ZONE else 1
@@ -146,12 +208,6 @@ def _judge_quotas(platform: Platform, facts: AccountFacts) -> list[Problem]:
     ]
 
 
-def choose_zones(platform: Platform, available: Sequence[str]) -> list[str]:
-    """The zones named by the environment, or the first ones by name."""
-    wanted = platform.environment.network.zones
-    return list(wanted) if isinstance(wanted, list) else sorted(available)[:wanted]
-
-
 @dataclass(frozen=True, slots=True)
 class FleetVerdict:
     """Fit at the node groups' desired and maximum sizes."""
@@ -162,7 +218,9 @@ class FleetVerdict:
     notes: list[str]
 
 
-def judge_fleet(platform: Platform, facts: AccountFacts, demands: Sequence[Demand]) -> FleetVerdict:
+def judge_fleet(
+    platform: Platform, facts: AccountFacts, zones: Sequence[str], demands: Sequence[Demand]
+) -> FleetVerdict:
     """Hold the components' and the add-ons' pods against the node groups.
 
     What fits only above the desired size is a note, since an autoscaler may bring the nodes; what does not fit at the
@@ -173,8 +231,8 @@ def judge_fleet(platform: Platform, facts: AccountFacts, demands: Sequence[Deman
     everything = [*system, *demands]
     configuration = addons["vpc-cni"].configuration.get("env", {})
     delegated = isinstance(configuration, dict) and configuration.get("ENABLE_PREFIX_DELEGATION") == "true"
-    desired = judge_fit(everything, _shapes(platform, facts, delegated, at_max=False))
-    largest = _shapes(platform, facts, delegated, at_max=True)
+    desired = judge_fit(everything, _shapes(platform, facts, zones, delegated, at_max=False))
+    largest = _shapes(platform, facts, zones, delegated, at_max=True)
     maximum = judge_fit(everything, largest)
     remarks = [f"not counted: pods of the add-on {name}, whose size is not known" for name in unknown]
     if maximum.fits and not desired.fits:
@@ -194,19 +252,46 @@ def judge_fleet(platform: Platform, facts: AccountFacts, demands: Sequence[Deman
     return FleetVerdict(desired, maximum, problems, remarks)
 
 
-def _shapes(platform: Platform, facts: AccountFacts, delegated: bool, *, at_max: bool) -> list[Shape]:
+def _shapes(
+    platform: Platform, facts: AccountFacts, zones: Sequence[str], delegated: bool, *, at_max: bool
+) -> list[Shape]:
     """Nodes by group and zone, as EKS would spread them."""
     shapes = []
-    for group in platform.node_groups(choose_zones(platform, facts.zones)):
-        instance = facts.instance_types[group.spec.instance_types[0]]
+    for group in platform.node_groups(list(zones)):
+        instances = [facts.instance_types[name] for name in group.spec.instance_types]
+        offers = _least([allocatable(instance, prefix_delegation=delegated) for instance in instances])
         count = group.spec.max if at_max else group.spec.desired
         for index, zone in enumerate(group.zones):
             share = count // len(group.zones) + (index < count % len(group.zones))
             if share:
                 taints = tuple((taint.key, taint.value, taint.effect) for taint in group.spec.taints)
-                offers = allocatable(instance, prefix_delegation=delegated)
-                shapes.append(Shape(group.name, zone, instance.name, offers, group.labels, taints, share))
+                labels = {**_node_labels(group, instances[0], zone), **group.labels}
+                shapes.append(Shape(group.name, zone, instances[0].name, offers, labels, taints, share))
     return shapes
+
+
+def _least(offers: Sequence[Allocatable]) -> Allocatable:
+    """What a node has at any rate: EKS takes whichever of a group's instance types it can get."""
+    return Allocatable(
+        min(one.cpu for one in offers), min(one.memory for one in offers), min(one.pods for one in offers)
+    )
+
+
+def _node_labels(group: PlacedNodeGroup, instance: InstanceType, zone: str) -> dict[str, str]:
+    """Labels that kubelet and EKS give every node, which selectors may ask for."""
+    return {
+        "kubernetes.io/os": "linux",
+        "kubernetes.io/arch": "arm64" if instance.architecture == "arm64" else "amd64",
+        "node.kubernetes.io/instance-type": instance.name,
+        "topology.kubernetes.io/zone": zone,
+        "eks.amazonaws.com/nodegroup": group.name,
+        "eks.amazonaws.com/capacityType": group.spec.capacity_type,
+    }
+
+
+def _alike(instance: str, known: frozenset[str]) -> str:
+    close = difflib.get_close_matches(instance, known, n=1, cutoff=0.75)
+    return f"; did you mean {close[0]}?" if close else ""
 
 
 def _where(environment: Environment) -> str:

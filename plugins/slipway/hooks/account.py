@@ -2,18 +2,47 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import botocore.session
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
-from botocore.exceptions import ClientError
+from botocore import exceptions
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
+from slipway.hooks.aws import CONNECTION_ID, DENIED, client, code_of, message_of, tags_of
+from slipway.hooks.eks import EksHook
+from slipway.hooks.network import NetworkHook
+from slipway.model.errors import Problem, RefusedError
 from slipway.model.facts import AccountFacts, InstanceType, Owner, Quota, VersionFacts
 from slipway.model.platform import Platform, Stack
 
-AWS_CONNECTION = "aws_default"
-_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "NoSuchResourceException"}
+# Whoever starts a deploy waits for the answer, so credentials that do not work are told within seconds.
+_QUICK = Config(retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=5, read_timeout=20)
+_NO_CREDENTIALS = (
+    exceptions.NoCredentialsError,
+    exceptions.PartialCredentialsError,
+    exceptions.CredentialRetrievalError,
+    exceptions.TokenRetrievalError,
+    exceptions.SSOError,
+    exceptions.ProfileNotFound,
+)
+_BAD_CREDENTIALS = frozenset(
+    {
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidClientTokenId",
+        "UnrecognizedClientException",
+        "SignatureDoesNotMatch",
+        "InvalidAccessKeyId",
+        "IncompleteSignature",
+        "RequestExpired",
+        # What EC2 calls credentials of an account that has not enabled the region.
+        "AuthFailure",
+    }
+)
 
 # Service Quotas codes and what they limit.
 QUOTAS = {
@@ -30,6 +59,49 @@ def known_instance_types() -> frozenset[str]:
     return frozenset(shape.enum)
 
 
+@contextmanager
+def answering(region: str) -> Iterator[None]:
+    """Turn what keeps AWS from answering into an error that says what to do about it.
+
+    :raises RefusedError: no credentials, some that AWS does not take, a call they do not allow, or no connection.
+    """
+    try:
+        yield
+    except _NO_CREDENTIALS as error:
+        raise _refused(
+            f"no usable credentials: {error}",
+            "credentials of the environment's account",
+            f"give the Airflow connection {CONNECTION_ID} credentials or a role, or run where the instance has one",
+        ) from error
+    except ClientError as error:
+        code = code_of(error)
+        said = f"{error.operation_name} answered {code}: {message_of(error)}"
+        if code in _BAD_CREDENTIALS:
+            raise _refused(
+                said,
+                f"credentials that are valid now, in a region ({region}) that the account has enabled",
+                f"renew the credentials of the Airflow connection {CONNECTION_ID}, check this machine's clock, and "
+                "enable the region if it is one of those that are off at first",
+            ) from error
+        if code in DENIED:
+            raise _refused(
+                said,
+                "a principal that may call it",
+                f"allow {error.operation_name} in the IAM policy of the connection {CONNECTION_ID}, then run again",
+            ) from error
+        raise
+    except (exceptions.HTTPClientError, exceptions.ConnectionError) as error:
+        raise _refused(
+            f"no answer: {error}",
+            f"a connection to the AWS APIs of {region}",
+            "check the network, proxy and VPC endpoints of this worker, and AWS_ENDPOINT_URL if it is set",
+        ) from error
+
+
+def _refused(found: str, allowed: str, mend: str) -> RefusedError:
+    return RefusedError(Problem(f"AWS connection {CONNECTION_ID}", "", found, allowed, mend))
+
+
 class AccountHook:
     """Reads what preflight judges.
 
@@ -39,43 +111,46 @@ class AccountHook:
     def __init__(self, platform: Platform) -> None:
         self.platform = platform
 
-    def facts(self) -> AccountFacts:
+    def identity(self) -> tuple[str, str]:
+        """Account and ARN behind the credentials.
+
+        :raises RefusedError: there are none that AWS takes, or AWS cannot be reached.
+        """
+        with answering(self.platform.region):
+            hook = AwsBaseHook(
+                aws_conn_id=CONNECTION_ID, client_type="sts", region_name=self.platform.region, config=_QUICK
+            )
+            found = hook.get_conn().get_caller_identity()
+        return found["Account"], found["Arn"]
+
+    def facts(self, identity: tuple[str, str]) -> AccountFacts:
         """Gather everything in one go.
 
-        :raises botocore.exceptions.ClientError: a call that preflight cannot do without failed.
+        :param identity: as :meth:`identity` gave it.
+        :raises RefusedError: credentials do not allow a call that preflight cannot do without.
         """
-        identity = self._client("sts").get_caller_identity()
-        zones = self._zones()
-        return AccountFacts(
-            account=identity["Account"],
-            principal=identity["Arn"],
-            zones=zones,
-            instance_types=self._instance_types(),
-            versions=self._versions(),
-            quotas=self._quotas(),
-            owners=self._owners(),
-        )
+        account, principal = identity
+        with answering(self.platform.region):
+            stacks = self._stacks()
+            return AccountFacts(
+                account=account,
+                principal=principal,
+                zones=NetworkHook(self.platform.region).zones_with_eks(),
+                network_zones=self._network_zones(stacks),
+                instance_types=self._instance_types(),
+                versions=self._versions(),
+                quotas=self._quotas(),
+                owners=[*self._cluster_owner(), *self._stack_owners(stacks)],
+            )
 
     def _client(self, service: str) -> Any:
-        return AwsBaseHook(aws_conn_id=AWS_CONNECTION, client_type=service, region_name=self.platform.region).get_conn()
-
-    @cached_property
-    def _ec2(self) -> Any:
-        return self._client("ec2")
-
-    def _zones(self) -> list[str]:
-        found = self._ec2.describe_availability_zones(
-            Filters=[
-                {"Name": "opt-in-status", "Values": ["opt-in-not-required"]},
-                {"Name": "zone-type", "Values": ["availability-zone"]},
-                {"Name": "state", "Values": ["available"]},
-            ]
-        )
-        return sorted(zone["ZoneName"] for zone in found["AvailabilityZones"])
+        return client(service, self.platform.region)
 
     def _instance_types(self) -> dict[str, InstanceType]:
+        """The environment's instance types. A filter leaves out what the region lacks; naming it would be an error."""
         wanted = {name for group in self.platform.environment.node_groups.values() for name in group.instance_types}
-        found = self._ec2.describe_instance_types(InstanceTypes=sorted(wanted))
+        pages = self._client("ec2").get_paginator("describe_instance_types")
+        found = pages.paginate(Filters=[{"Name": "instance-type", "Values": sorted(wanted)}])
         return {
             one["InstanceType"]: InstanceType(
                 name=one["InstanceType"],
@@ -83,9 +158,10 @@ class AccountHook:
                 memory_mib=one["MemoryInfo"]["SizeInMiB"],
                 network_interfaces=one["NetworkInfo"]["MaximumNetworkInterfaces"],
                 addresses_per_interface=one["NetworkInfo"]["Ipv4AddressesPerInterface"],
-                architecture=one["ProcessorInfo"]["SupportedArchitectures"][-1],
+                architecture="arm64" if "arm64" in one["ProcessorInfo"]["SupportedArchitectures"] else "x86_64",
             )
-            for one in found["InstanceTypes"]
+            for page in found
+            for one in page["InstanceTypes"]
         }
 
     def _versions(self) -> dict[str, VersionFacts]:
@@ -101,48 +177,50 @@ class AccountHook:
         }
 
     def _quotas(self) -> list[Quota]:
-        client = self._client("service-quotas")
+        """Limits and use. One that cannot be read, for whatever reason, is no reason not to deploy."""
+        quotas = self._client("service-quotas")
         used = {"vpcs": self._count_vpcs, "addresses": self._count_addresses, "clusters": self._count_clusters}
-        quotas = []
+        found = []
         for name, (service, code, what) in QUOTAS.items():
             try:
-                limit = client.get_service_quota(ServiceCode=service, QuotaCode=code)["Quota"]["Value"]
+                limit = quotas.get_service_quota(ServiceCode=service, QuotaCode=code)["Quota"]["Value"]
                 in_use = used[name]() if name in used else None
-            except ClientError as error:
-                if error.response["Error"]["Code"] not in _DENIED:
-                    raise
-                quotas.append(Quota(name, what, None, None, error.response["Error"]["Code"]))
+            except (ClientError, BotoCoreError) as error:
+                found.append(Quota(name, what, None, None, code_of(error) or type(error).__name__))
                 continue
-            quotas.append(Quota(name, what, limit, in_use))
-        return quotas
+            found.append(Quota(name, what, limit, in_use))
+        return found
 
     def _count_vpcs(self) -> int:
-        return len(self._ec2.describe_vpcs()["Vpcs"])
+        return sum(len(page["Vpcs"]) for page in self._client("ec2").get_paginator("describe_vpcs").paginate())
 
     def _count_addresses(self) -> int:
-        return len(self._ec2.describe_addresses()["Addresses"])
+        return len(self._client("ec2").describe_addresses()["Addresses"])
 
     def _count_clusters(self) -> int:
-        return len(self._client("eks").list_clusters()["clusters"])
+        return sum(len(page["clusters"]) for page in self._client("eks").get_paginator("list_clusters").paginate())
 
-    def _owners(self) -> list[Owner]:
-        """Who owns what already has one of our names."""
-        owners = []
-        eks = self._client("eks")
-        try:
-            cluster = eks.describe_cluster(name=self.platform.cluster_name)["cluster"]
-            owners.append(Owner(f"EKS cluster {cluster['name']}", dict(cluster.get("tags", {}))))
-        except eks.exceptions.ResourceNotFoundException:
-            pass
-        cloudformation = self._client("cloudformation")
-        for kind in Stack:
-            name = self.platform.stack_name(kind)
-            try:
-                stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
-            except ClientError as error:
-                # CloudFormation has no error code of its own for an absent stack, only this message.
-                if "does not exist" not in error.response["Error"]["Message"]:
-                    raise
-                continue
-            owners.append(Owner(f"stack {name}", {tag["Key"]: tag["Value"] for tag in stack.get("Tags", [])}))
-        return owners
+    def _cluster_owner(self) -> list[Owner]:
+        cluster = EksHook.of(self.platform.region).find_cluster(self.platform.cluster_name)
+        return [] if cluster is None else [Owner(f"EKS cluster {cluster['name']}", dict(cluster.get("tags") or {}))]
+
+    def _stacks(self) -> dict[str, dict[str, Any]]:
+        """Stacks that bear one of the platform's names."""
+        names = {self.platform.stack_name(kind) for kind in Stack}
+        of_groups = self.platform.nodegroup_stack_name("")
+        pages = self._client("cloudformation").get_paginator("describe_stacks").paginate()
+        return {
+            stack["StackName"]: stack
+            for page in pages
+            for stack in page["Stacks"]
+            if stack["StackName"] in names or stack["StackName"].startswith(of_groups)
+        }
+
+    def _stack_owners(self, stacks: dict[str, dict[str, Any]]) -> list[Owner]:
+        return [Owner(f"stack {name}", tags_of(stack.get("Tags", []))) for name, stack in sorted(stacks.items())]
+
+    def _network_zones(self, stacks: dict[str, dict[str, Any]]) -> list[str]:
+        """Zones that the platform's network has already, in its order."""
+        network = stacks.get(self.platform.stack_name(Stack.NETWORK), {})
+        given = {one["ParameterKey"]: one.get("ParameterValue", "") for one in network.get("Parameters", [])}
+        return [zone for zone in given.get("Zones", "").split(",") if zone]

@@ -49,7 +49,12 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class AccountFacts:
-    """What the account says of itself."""
+    """What the account says of itself.
+
+    :param zones: zones of the region in which EKS places control planes.
+    :param network_zones: zones of the platform's network, in its order; empty before there is one.
+    :param instance_types: those of the environment that the region offers.
+    """
 
     account: str
     principal: str
@@ -58,3 +63,9 @@ class AccountFacts:
     versions: Mapping[str, VersionFacts]
     quotas: Sequence[Quota]
     owners: Sequence[Owner]
+    network_zones: Sequence[str] = ()
+
+    @property
+    def fresh(self) -> bool:
+        """Whether nothing of the platform's stacks is there yet."""
+        return not any(owner.resource.startswith("stack ") for owner in self.owners)

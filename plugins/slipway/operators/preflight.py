@@ -11,23 +11,28 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from slipway.catalog.components import load_components
 from slipway.catalog.documents import load_document
+from slipway.catalog.environments import other_environments
 from slipway.catalog.paths import include_dir
 from slipway.catalog.render import Manifest, render_all
 from slipway.decisions.estimate import CostLine, estimate, total
-from slipway.decisions.fit import demands_of
+from slipway.decisions.fit import Fit, demands_of
 from slipway.decisions.images import judge_images
+from slipway.decisions.objects import judge_disabled, judge_objects
+from slipway.decisions.parameters import choose_zones
 from slipway.decisions.preflight import (
     FleetVerdict,
-    choose_zones,
     in_extended_support,
     judge_account,
     judge_fleet,
+    judge_identity,
     judge_offline,
     notes,
+    overlaps,
+    unoffered_types,
 )
 from slipway.hooks.account import AccountHook, known_instance_types
 from slipway.model.component import Component
-from slipway.model.errors import ConfigurationError, Problem
+from slipway.model.errors import ConfigurationError, Problem, RefusedError
 from slipway.model.facts import AccountFacts
 from slipway.model.platform import Platform
 from slipway.model.prices import PriceTable
@@ -36,91 +41,148 @@ from slipway.operators.base import platform_of
 if TYPE_CHECKING:
     from airflow.sdk.definitions.context import Context
 
+Rendered = Sequence[tuple[Component, list[Manifest]]]
+
 
 class PreflightOperator(BaseOperator):
     """Checks configuration, account, quotas and fit; changes nothing.
 
-    All problems are reported together and end the run without a retry. Its XCom is what the environment costs a month
-    and how it fits.
+    First what needs no call; when that is in order, whose account it is; then the account and what is there. The
+    problems of each step are reported together and end the run without a retry. Its XCom is what the environment costs
+    a month and how it fits.
     """
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Judge, and fail with every problem at once."""
         try:
             return self._judge(context)
-        except ConfigurationError as error:
+        except (ConfigurationError, RefusedError) as error:
             raise AirflowFailException(f"Nothing was changed. {error}") from None
 
     def _judge(self, context: Context) -> dict[str, Any]:
-        platform = platform_of(context)
-        rendered = self._render_components(platform)
-        offline = judge_offline(platform.environment, known_instance_types())
-        offline += [problem for component, manifests in rendered for problem in judge_images(component, manifests)]
-        if offline:
-            raise ConfigurationError(offline)
+        platform, rendered = self._offline(context)
+        environment = platform.environment
+        hook = AccountHook(platform)
+        identity = hook.identity()
+        _insist(judge_identity(environment, *identity))
 
-        facts = AccountHook(platform).facts()
+        facts = hook.facts(identity)
         now = datetime.now(UTC)
-        problems: list[Problem] = judge_account(platform, facts, now)
+        zones, problems = _zones(platform, facts)
+        problems += judge_account(platform, facts, zones, now)
+        others, remarks = other_environments(environment.name)
+        shared = overlaps(environment, platform.region, others)
+        # Too late to choose another network for one that exists: worth saying, no reason to stop.
+        if facts.fresh:
+            problems += shared
+        else:
+            remarks += [f"{problem.where}: {problem.field} is {problem.found}" for problem in shared]
+        if not zones or unoffered_types(environment, facts):
+            raise ConfigurationError(problems)
         demands = [demand for one, manifests in rendered for demand in demands_of(one.name, manifests)]
-        fleet = judge_fleet(platform, facts, demands)
-        if problems or fleet.problems:
-            raise ConfigurationError([*problems, *fleet.problems])
-        manifests = [manifest for _, some in rendered for manifest in some]
-        return self._report(platform, facts, fleet, manifests, now)
+        fleet = judge_fleet(platform, facts, zones, demands)
+        _insist([*problems, *fleet.problems])
+        remarks += [*notes(platform, facts, now), *fleet.notes]
+        return self._report(platform, facts, zones, fleet, rendered, remarks, now)
 
-    def _render_components(self, platform: Platform) -> Sequence[tuple[Component, list[Manifest]]]:
-        """Render every component of the environment; disabling an unknown one is a mistake worth telling."""
-        components = load_components()
+    def _offline(self, context: Context) -> tuple[Platform, Rendered]:
+        """Everything that is judged without a single call.
+
+        :raises ConfigurationError: with the problems of the environment's file and of all components.
+        """
+        problems: list[Problem] = []
+        platform: Platform | None = None
+        components: dict[str, Component] | None = None
+        try:
+            platform = platform_of(context)
+            problems += judge_offline(platform.environment, known_instance_types())
+        except ConfigurationError as error:
+            problems += error.problems
+        try:
+            components = load_components()
+        except ConfigurationError as error:
+            problems += error.problems
+        if platform is None or components is None:
+            raise ConfigurationError(problems)
+        problems += judge_disabled(platform.environment, components)
         disabled = platform.environment.components.disabled
-        unknown = [name for name in disabled if name not in components]
-        if unknown:
-            where = f"include/environments/{platform.environment.name}.yaml"
-            known = ", ".join(sorted(components))
-            raise ConfigurationError(
-                [Problem(where, "components.disabled", ", ".join(unknown), known, "correct or remove it")]
-            )
-        enabled = [component for component in components.values() if component.name not in disabled]
-        return render_all(enabled, platform)
+        rendered: Rendered = []
+        try:
+            rendered = render_all([one for one in components.values() if one.name not in disabled], platform)
+        except ConfigurationError as error:
+            problems += error.problems
+        problems += [problem for component, manifests in rendered for problem in judge_images(component, manifests)]
+        problems += judge_objects(rendered)
+        _insist(problems)
+        return platform, rendered
 
     def _report(
         self,
         platform: Platform,
         facts: AccountFacts,
+        zones: list[str],
         fleet: FleetVerdict,
-        manifests: list[Manifest],
+        rendered: Rendered,
+        remarks: Sequence[str],
         now: datetime,
     ) -> dict[str, Any]:
         prices = load_document(include_dir() / "prices" / "us-east-1.yaml", PriceTable, "include/prices/us-east-1.yaml")
         extended = in_extended_support(platform.environment, facts.versions, now)
-        zones = choose_zones(platform, facts.zones)
+        manifests = [manifest for _, some in rendered for manifest in some]
         lines: list[CostLine] = estimate(platform, zones, manifests, prices, extended=extended)
-        self.log.info("Account %s as %s, region %s, zones %s", facts.account, facts.principal, platform.region, zones)
-        for name, fit in (("desired", fleet.desired), ("maximum", fleet.maximum)):
-            self.log.info(
-                "Fit at %s size: %d nodes, %s; left over: %dm CPU, %dMi memory, %d pods",
-                name,
-                fit.nodes,
-                "everything has a place"
-                if fit.fits
-                else f"{sum(one.pods for one in fit.misfits)} pods without a place",
-                fit.free_cpu,
-                fit.free_memory,
-                fit.free_pods,
-            )
-        for note in [*notes(platform, facts, now), *fleet.notes]:
-            self.log.warning("%s", note)
+        cost = total(lines)
+        say = self.log.info
+        say("Platform %s in %s, %s", platform.name, platform.region, "to be built" if facts.fresh else "which exists")
+        say("Account %s as %s", facts.account, facts.principal)
+        say("Zones %s; Kubernetes %s", ", ".join(zones), platform.environment.cluster.version)
+        say("%d components render %d objects", len(rendered), len(manifests))
+        for quota in (one for one in facts.quotas if one.limit is not None):
+            in_use = "" if quota.used is None else f", {quota.used} in use"
+            say("Quota %s: %g%s", quota.what, quota.limit, in_use)
+        say("At desired size, %s", _described(fleet.desired))
+        say("At maximum size, %s", _described(fleet.maximum))
+        say("USD a month, at list prices of %s (%s), without traffic, logs and load balancers:", *_priced(prices))
         for line in lines:
-            self.log.info("%9s USD a month: %s", "unknown" if line.usd is None else f"{line.usd:.2f}", line.what)
-        self.log.info(
-            "%9.2f USD a month in all, at list prices of %s (%s), without traffic, logs and load balancers",
-            total(lines),
-            prices.region,
-            prices.gathered,
-        )
+            say("%10s  %s", "unknown" if line.usd is None else f"{line.usd:.2f}", line.what)
+        say("%10.2f  in all, of a budget of %.2f", cost, platform.environment.budget.monthly_usd)
+        for remark in [*remarks, *_cost_remarks(platform, lines)]:
+            self.log.warning("Note: %s", remark)
         return {
             "zones": zones,
-            "monthly_usd": round(total(lines), 2),
+            "monthly_usd": round(cost, 2),
             "fits_at_desired_size": fleet.desired.fits,
             "nodes": {"desired": fleet.desired.nodes, "maximum": fleet.maximum.nodes},
         }
+
+
+def _insist(problems: Sequence[Problem]) -> None:
+    if problems:
+        raise ConfigurationError(problems)
+
+
+def _zones(platform: Platform, facts: AccountFacts) -> tuple[list[str], list[Problem]]:
+    """Zones of the network as its stack will get them, or the problems with that."""
+    where = f"include/environments/{platform.environment.name}.yaml"
+    try:
+        return choose_zones(platform.environment.network, facts.network_zones, facts.zones, where), []
+    except ConfigurationError as error:
+        return [], list(error.problems)
+
+
+def _described(fit: Fit) -> str:
+    verdict = "all pods have a place" if fit.fits else f"{sum(one.pods for one in fit.misfits)} pods have no place"
+    left = f"{fit.free_cpu / 1000:.1f} CPU, {fit.free_memory / 1024:.1f} GiB memory and {fit.free_pods} pods left over"
+    return f"{fit.nodes} nodes: {verdict}; {left}"
+
+
+def _priced(prices: PriceTable) -> tuple[str, str]:
+    return prices.region, str(prices.gathered)
+
+
+def _cost_remarks(platform: Platform, lines: Sequence[CostLine]) -> list[str]:
+    budget, cost = platform.environment.budget.monthly_usd, total(lines)
+    unknown = sum(line.usd is None for line in lines)
+    remarks = [f"the sum lacks {unknown} lines whose price is not known"] if unknown else []
+    if cost > budget:
+        remarks.append(f"{cost:.2f} USD a month is more than budget.monthly_usd, {budget:.2f}")
+    return remarks
