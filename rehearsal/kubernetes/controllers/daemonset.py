@@ -11,7 +11,9 @@ from rehearsal.kubernetes.controllers.pods import (
     delete_pod,
     from_template,
     is_ready,
+    min_ready_seconds,
     resolve,
+    soonest,
 )
 from rehearsal.kubernetes.controllers.revisions import REVISION_LABEL, current_revision
 from rehearsal.kubernetes.objects import Obj, dig, is_deleting, labels_of, name_of, namespace_of
@@ -64,39 +66,44 @@ class DaemonSets(Controller):
                 failed = not create_pod(self, owner, daemon_pod(owner, node, revision)) or failed
         if dig(owner, "spec", "updateStrategy", "type") == "RollingUpdate":
             self._update(owner, revision, by_node, len(nodes))
-        self._report(owner, nodes, revision)
-        return 2.0 if failed else None
+        again = self._report(owner, nodes, revision)
+        return 2.0 if failed else again
 
     def _update(self, owner: Obj, revision: str, by_node: dict[str, list[Obj]], total: int) -> None:
         rolling = dig(owner, "spec", "updateStrategy", "rollingUpdate", default={})
         most = max(1, resolve(rolling.get("maxUnavailable", 1), total, round_up=True))
         pods = [pods[0] for pods in by_node.values() if pods]
-        unavailable = sum(not is_ready(pod) for pod in pods)
+        min_ready = min_ready_seconds(self, owner)
+        unavailable = sum(available_in(pod, min_ready) != 0 for pod in pods)
         for pod in pods:
             if labels_of(pod).get(REVISION_LABEL) == revision or is_deleting(pod):
                 continue
-            if not is_ready(pod):
+            if available_in(pod, min_ready) != 0:
                 delete_pod(self, owner, pod)
             elif unavailable < most:
                 unavailable += 1
                 delete_pod(self, owner, pod)
 
-    def _report(self, owner: Obj, nodes: dict[str, Obj], revision: str) -> None:
+    def _report(self, owner: Obj, nodes: dict[str, Obj], revision: str) -> float | None:
+        """Write the status; returns when to count again."""
         pods = [p for p in self.store.owned("pods", owner) if not is_deleting(p)]
         placed = [p for p in pods if target_node(p) in nodes]
-        available = [p for p in placed if available_in(p, dig(owner, "spec", "minReadySeconds", default=0)) == 0]
+        min_ready = min_ready_seconds(self, owner)
+        waits = [available_in(pod, min_ready) for pod in placed]
+        available = waits.count(0)
         status = {
             "currentNumberScheduled": len(placed),
             "desiredNumberScheduled": len(nodes),
             "numberMisscheduled": len(pods) - len(placed),
             "numberReady": sum(map(is_ready, placed)),
-            "numberAvailable": len(available),
-            "numberUnavailable": len(nodes) - len(available),
+            "numberAvailable": available,
+            "numberUnavailable": len(nodes) - available,
             "updatedNumberScheduled": sum(labels_of(p).get(REVISION_LABEL) == revision for p in placed),
             "observedGeneration": owner["metadata"]["generation"],
         }
         keep = ("currentNumberScheduled", "desiredNumberScheduled", "numberMisscheduled", "numberReady")
         self.set_status(owner, {key: value for key, value in status.items() if value or key in keep})
+        return soonest(waits)
 
 
 def daemon_pod(owner: Obj, node: str, revision: str) -> Obj:

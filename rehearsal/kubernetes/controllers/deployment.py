@@ -68,9 +68,18 @@ class Deployments(Controller):
             annotations = {**annotations_of(new), REVISION: str(revision)}
             new = self.registry.edit(_SETS, new, annotations=annotations)
         if new is not None:
+            new = self._patient(deployment, new)
+        if new is not None:
             annotations = {**annotations_of(deployment), REVISION: annotations_of(new)[REVISION]}
             self.registry.edit(self.resource, deployment, annotations=annotations)
         return new
+
+    def _patient(self, deployment: Obj, new: Obj) -> Obj:
+        """``minReadySeconds`` is not part of the template: the newest set takes it over when it changes."""
+        wanted = dig(deployment, "spec", "minReadySeconds", default=0)
+        if dig(new, "spec", "minReadySeconds", default=0) == wanted:
+            return new
+        return self._update_set(new, minReadySeconds=wanted)
 
     def _create_set(self, deployment: Obj, revision: int) -> Obj:
         template = clone(deployment["spec"]["template"])
@@ -146,14 +155,16 @@ class Deployments(Controller):
         before = current["spec"]["replicas"]
         if before == replicas:
             return
-        changed = clone(current)
-        changed["spec"]["replicas"] = replicas
-        self.registry.update(
-            self.cluster.catalog.by_id(_SETS), namespace_of(current), name_of(current), changed, controller_options()
-        )
+        self._update_set(current, replicas=replicas)
         word = "up" if replicas > before else "down"
         text = f"Scaled {word} replica set {name_of(current)} from {before} to {replicas}"
         self.record(deployment, "Normal", "ScalingReplicaSet", text)
+
+    def _update_set(self, current: Obj, **changes: int) -> Obj:
+        changed = clone(current)
+        changed["spec"].update(changes)
+        resource = self.cluster.catalog.by_id(_SETS)
+        return self.registry.update(resource, namespace_of(current), name_of(current), changed, controller_options())
 
     def _clean_up(self, deployment: Obj, old: list[Obj]) -> None:
         limit = dig(deployment, "spec", "revisionHistoryLimit", default=10)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -40,13 +41,21 @@ def is_ready(pod: Obj) -> bool:
     return is_true(pod, "Ready") and not is_deleting(pod)
 
 
-def available_in(pod: Obj, min_ready_seconds: int) -> float | None:
-    """Seconds until a pod counts as available: 0 when it does, None when it is not ready."""
+def min_ready_seconds(controller: Controller, owner: Obj) -> float:
+    """``spec.minReadySeconds`` of a workload in real seconds: it is compressed as all waiting is."""
+    return controller.cluster.settings.seconds(dig(owner, "spec", "minReadySeconds", default=0))
+
+
+def available_in(pod: Obj, min_ready: float) -> float | None:
+    """Real seconds until a pod counts as available: 0 when it does, None when it is not ready.
+
+    :param min_ready: real seconds it has to have been ready.
+    """
     ready = condition(pod, "Ready")
     if not is_ready(pod) or ready is None:
         return None
     since = (datetime.now(UTC) - parse_time(ready["lastTransitionTime"])).total_seconds()
-    return max(0.0, min_ready_seconds - since)
+    return max(0.0, min_ready - since)
 
 
 def resolve(value: Any, total: int, round_up: bool) -> int:
@@ -55,6 +64,11 @@ def resolve(value: Any, total: int, round_up: bool) -> int:
         return value
     percent = int(str(value).rstrip("%"))
     return -(-total * percent // 100) if round_up else total * percent // 100
+
+
+def soonest(waits: Iterable[float | None]) -> float | None:
+    """When to count available pods again: the next of several :func:`available_in`, None when none is waited for."""
+    return min((wait for wait in waits if wait), default=None)
 
 
 def from_template(owner: Obj, template: Obj, labels: dict[str, str], **metadata: Any) -> Obj:

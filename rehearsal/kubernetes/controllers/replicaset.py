@@ -10,6 +10,8 @@ from rehearsal.kubernetes.controllers.pods import (
     from_template,
     is_active,
     is_ready,
+    min_ready_seconds,
+    soonest,
     victims_first,
 )
 from rehearsal.kubernetes.objects import Obj, dig, is_deleting, labels_of, name_of, with_condition
@@ -46,7 +48,8 @@ class ReplicaSets(Controller):
 
     def _count(self, owner: Obj, failed: bool) -> float | None:
         pods = [pod for pod in self.store.owned("pods", owner) if is_active(pod)]
-        waits = [available_in(pod, dig(owner, "spec", "minReadySeconds", default=0)) for pod in pods]
+        min_ready = min_ready_seconds(self, owner)
+        waits = [available_in(pod, min_ready) for pod in pods]
         labelled = label_selector({"matchLabels": labels_of(owner["spec"]["template"])})
         status: Obj = {
             "replicas": len(pods),
@@ -64,10 +67,7 @@ class ReplicaSets(Controller):
         if conditions:
             status["conditions"] = conditions
         self.set_status(owner, {key: value for key, value in status.items() if value or key in _SHOWN})
-        soon = [wait for wait in waits if wait]
-        if failed:
-            return 2.0
-        return min(soon) if soon else None
+        return 2.0 if failed else soonest(waits)
 
 
 _SHOWN = ("replicas", "observedGeneration")

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from rehearsal.kubernetes.controllers.base import Controller
-from rehearsal.kubernetes.controllers.pods import available_in, create_pod, delete_pod, from_template, is_ready
+from rehearsal.kubernetes.controllers.pods import (
+    available_in,
+    create_pod,
+    delete_pod,
+    from_template,
+    is_ready,
+    min_ready_seconds,
+    soonest,
+)
 from rehearsal.kubernetes.controllers.revisions import REVISION_LABEL, current_revision, template_of
 from rehearsal.kubernetes.errors import ApiError
 from rehearsal.kubernetes.objects import (
@@ -37,8 +45,8 @@ class StatefulSets(Controller):
         current = dig(owner, "status", "currentRevision", default=update)
         pods = {ordinal(pod): pod for pod in self.store.owned("pods", owner)}
         again = self._step(owner, pods, current, update)
-        self._report(owner, current, update)
-        return again
+        counted = self._report(owner, current, update)
+        return soonest((again, counted))
 
     def _step(self, owner: Obj, pods: dict[int, Obj], current: str, update: str) -> float | None:
         spec = owner["spec"]
@@ -60,7 +68,7 @@ class StatefulSets(Controller):
                     return 2.0
                 if not parallel:
                     return None
-            elif not parallel and (waits := self._unavailable(spec, pod)) is not None:
+            elif not parallel and (waits := self._unavailable(owner, pod)) is not None:
                 return waits or None
         excess = sorted((index for index in pods if index not in wanted), reverse=True)
         for index in excess:
@@ -72,9 +80,9 @@ class StatefulSets(Controller):
             return self._update(owner, pods, update, [i for i in wanted if i >= partition])
         return None
 
-    def _unavailable(self, spec: Obj, pod: Obj) -> float | None:
+    def _unavailable(self, owner: Obj, pod: Obj) -> float | None:
         """None when the pod is available, else the seconds to wait (0: for an event)."""
-        waits = available_in(pod, spec.get("minReadySeconds", 0))
+        waits = available_in(pod, min_ready_seconds(self, owner))
         if waits is None:
             return 0.0
         return None if waits == 0 else waits
@@ -89,7 +97,7 @@ class StatefulSets(Controller):
                 if not is_deleting(pod):
                     delete_pod(self, owner, pod)
                 return None
-            waits = self._unavailable(owner["spec"], pod)
+            waits = self._unavailable(owner, pod)
             if waits is not None:
                 return waits or None
         return None
@@ -132,11 +140,13 @@ class StatefulSets(Controller):
             text = f"create Claim {claim_name} Pod {pod_name} in StatefulSet {name_of(owner)} success"
             self.record(owner, "Normal", "SuccessfulCreate", text)
 
-    def _report(self, owner: Obj, current: str, update: str) -> None:
+    def _report(self, owner: Obj, current: str, update: str) -> float | None:
+        """Write the status; returns when to count again."""
         pods = [pod for pod in self.store.owned("pods", owner) if not is_deleting(pod)]
         replicas = owner["spec"]["replicas"]
         updated = [pod for pod in pods if labels_of(pod).get(REVISION_LABEL) == update]
-        waits = [available_in(pod, owner["spec"].get("minReadySeconds", 0)) for pod in pods]
+        min_ready = min_ready_seconds(self, owner)
+        waits = [available_in(pod, min_ready) for pod in pods]
         if len(updated) == replicas == sum(map(is_ready, updated)) == len(pods):
             current = update
         status = {
@@ -152,6 +162,7 @@ class StatefulSets(Controller):
         }
         keep = ("observedGeneration", "replicas", "availableReplicas", "collisionCount")
         self.set_status(owner, {key: value for key, value in status.items() if value or key in keep})
+        return soonest(waits)
 
 
 def ordinal(pod: Obj) -> int:

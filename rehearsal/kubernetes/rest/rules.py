@@ -248,7 +248,24 @@ def _pod_update(pod: Obj, old: Obj) -> list[Cause]:
     return []
 
 
+def _deployment(deployment: Obj) -> list[Cause]:
+    spec = deployment["spec"]
+    causes = []
+    deadline = spec.get("progressDeadlineSeconds")
+    if deadline is not None and deadline <= spec.get("minReadySeconds", 0):
+        causes.append(bad_value("spec.progressDeadlineSeconds", deadline, "must be greater than minReadySeconds"))
+    rolling = dig(spec, "strategy", "rollingUpdate")
+    if rolling and dig(spec, "strategy", "type") == "Recreate":
+        why = "may not be specified when strategy `type` is 'Recreate'"
+        causes.append(forbidden_field("spec.strategy.rollingUpdate", why))
+    elif rolling and all(str(rolling.get(field)) in ("0", "0%") for field in ("maxSurge", "maxUnavailable")):
+        field = "spec.strategy.rollingUpdate.maxUnavailable"
+        causes.append(bad_value(field, rolling["maxUnavailable"], "may not be 0 when `maxSurge` is 0"))
+    return causes
+
+
 _HOOKS: dict[str, Callable[[Obj], list[Cause]]] = {
+    "deployments.apps": _deployment,
     "jobs.batch": _job,
     "cronjobs.batch": _cron_job,
     "services": _service,
