@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
+import contextlib
+import signal
 import sys
 import tempfile
 from pathlib import Path
 
-import uvicorn
-
 from rehearsal.controlplane.app import Admin
 from rehearsal.controlplane.binaries import Binaries, BinaryError
 from rehearsal.controlplane.clusters import Clusters
+from rehearsal.controlplane.processes import ProcessError
+from rehearsal.kubernetes.server import Listener
 
 HOST = "127.0.0.1"
 
 
-class Server(uvicorn.Server):
-    """Says when it serves, as the other processes of the rehearsal do."""
-
-    async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
-        """Start, then say so."""
-        await super().startup(sockets)  # type: ignore[arg-type]
-        print(f"ready admin=http://{HOST}:{self.config.port}", flush=True)
-
-
 def main() -> int:
-    """Serve until SIGINT or SIGTERM."""
+    """Serve until SIGINT or SIGTERM; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m rehearsal.controlplane", description=__doc__)
     parser.add_argument("--admin-port", type=int, default=6440)
     parser.add_argument("--port", type=int, default=6443, help="port of the first cluster's API server")
@@ -37,24 +31,42 @@ def main() -> int:
     binaries = Binaries()
     try:
         binaries.ensure()
-    except BinaryError as error:
+        with tempfile.TemporaryDirectory(prefix="slipway-planes-") as scratch:
+            folder = options.state or Path(scratch)
+            folder.mkdir(parents=True, exist_ok=True)
+            asyncio.run(_serve(options, folder, binaries))
+    except (BinaryError, ProcessError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-
-    with tempfile.TemporaryDirectory(prefix="slipway-planes-") as scratch:
-        folder = options.state or Path(scratch)
-        folder.mkdir(parents=True, exist_ok=True)
-
-        def review_url(cluster: str) -> str:
-            return f"http://{HOST}:{options.admin_port}/clusters/{cluster}/review"
-
-        clusters = Clusters(folder, options.port, review_url, binaries)
-        app = Admin(clusters, options.sts_endpoint).app()
-        try:
-            Server(uvicorn.Config(app, host=HOST, port=options.admin_port, log_level="warning")).run()
-        finally:
-            clusters.stop()
     return 0
+
+
+async def _serve(options: argparse.Namespace, folder: Path, binaries: Binaries) -> None:
+    stopping = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+
+    def review_url(cluster: str) -> str:
+        return f"http://{HOST}:{options.admin_port}/clusters/{cluster}/review"
+
+    clusters = Clusters(folder, options.port, review_url, binaries)
+    admin = Admin(clusters, options.sts_endpoint)
+    listener = Listener(admin.app(), HOST, options.admin_port)
+    tending: asyncio.Task[None] | None = None
+    try:
+        await asyncio.to_thread(clusters.restore)
+        await listener.start()
+        tending = asyncio.create_task(admin.tend())
+        print(f"ready admin=http://{HOST}:{options.admin_port}", flush=True)
+        await stopping.wait()
+    finally:
+        if tending is not None:
+            tending.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await tending
+        # API servers ask the listener who a token's bearer is, so it goes after them.
+        await asyncio.to_thread(clusters.stop)
+        await listener.stop()
 
 
 if __name__ == "__main__":

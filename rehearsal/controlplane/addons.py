@@ -9,10 +9,16 @@ import yaml
 from kubernetes import client, dynamic
 from kubernetes.client.exceptions import ApiException
 
+from rehearsal.kubernetes.apply.patches import merge_patch
+
 _DATA = Path(__file__).parents[1] / "kubernetes" / "addons"
 _MANAGER = "eks"
 _NOT_FOUND = 404
-_WORKLOADS = {"Deployment", "DaemonSet"}
+_WORKLOADS = {"Deployment", "DaemonSet", "StatefulSet"}
+
+
+class AddOnError(ValueError):
+    """An add-on that cannot be installed here; the message lists those that can."""
 
 
 class AddOns:
@@ -26,9 +32,13 @@ class AddOns:
         self.installed = installed
 
     def install(self, name: str, spec: dict[str, Any]) -> None:
-        """Apply an add-on's objects."""
+        """Apply an add-on's objects.
+
+        :raises AddOnError: nothing is known of it.
+        """
+        manifests = _manifests(name, spec)
         self.installed[name] = spec
-        for manifest in _manifests(name):
+        for manifest in manifests:
             self._resource(manifest).server_side_apply(
                 body=manifest,
                 name=manifest["metadata"]["name"],
@@ -42,8 +52,10 @@ class AddOns:
 
         :raises KeyError: it is not installed.
         """
-        del self.installed[name]
-        for manifest in reversed(_manifests(name)):
+        spec = self.installed.pop(name)
+        for manifest in reversed(_manifests(name, spec)):
+            if manifest["kind"] == "Namespace":
+                continue
             try:
                 self._resource(manifest).delete(
                     name=manifest["metadata"]["name"], namespace=manifest["metadata"].get("namespace")
@@ -57,17 +69,25 @@ class AddOns:
 
         :raises KeyError: it is not installed.
         """
-        _ = self.installed[name]
+        spec = self.installed[name]
         issues = []
-        for manifest in _manifests(name):
+        for manifest in _manifests(name, spec):
             if manifest["kind"] not in _WORKLOADS:
                 continue
+            if reason := self._unready(manifest):
+                issues.append(f"{manifest['kind']} {manifest['metadata']['name']}: {reason}")
+        return {"ready": not issues, "issues": issues}
+
+    def _unready(self, manifest: dict[str, Any]) -> str:
+        try:
             live = self._resource(manifest).get(
                 name=manifest["metadata"]["name"], namespace=manifest["metadata"]["namespace"]
             )
-            if reason := _unready(live.to_dict()):
-                issues.append(f"{manifest['kind']} {manifest['metadata']['name']}: {reason}")
-        return {"ready": not issues, "issues": issues}
+        except ApiException as error:
+            if error.status != _NOT_FOUND:
+                raise
+            return "it is missing"
+        return _unready(live.to_dict())
 
     def _resource(self, manifest: dict[str, Any]) -> Any:
         # Made anew each time: discovery is cheap on loopback and a kept client would miss new kinds.
@@ -75,15 +95,36 @@ class AddOns:
         return resources.get(api_version=manifest["apiVersion"], kind=manifest["kind"])
 
 
-def _manifests(name: str) -> list[dict[str, Any]]:
+def _manifests(name: str, spec: dict[str, Any]) -> list[dict[str, Any]]:
     path = _DATA / f"{name}.yaml"
     if not path.is_file():
-        return []
-    return [document for document in yaml.safe_load_all(path.read_text()) if document]
+        known = ", ".join(sorted(one.stem for one in _DATA.glob("*.yaml")))
+        raise AddOnError(f"add-on {name!r} is not known to the rehearsal; it knows {known}")
+    text = path.read_text().replace("{{version}}", str(spec.get("version", "")) or "latest")
+    return [_configured(document, spec) for document in yaml.safe_load_all(text) if document]
+
+
+def _configured(manifest: dict[str, Any], spec: dict[str, Any]) -> dict[str, Any]:
+    """The role on service accounts; replicas and placement of Deployments from ``configurationValues``."""
+    if manifest["kind"] == "ServiceAccount" and spec.get("serviceAccountRoleArn"):
+        annotation = {"eks.amazonaws.com/role-arn": spec["serviceAccountRoleArn"]}
+        return dict(merge_patch(manifest, {"metadata": {"annotations": annotation}}))
+    if manifest["kind"] != "Deployment":
+        return manifest
+    values = spec.get("configurationValues") or {}
+    scope = values.get("controller") or values
+    replicas = scope.get("replicaCount", values.get("replicaCount"))
+    change: dict[str, Any] = {"replicas": replicas} if isinstance(replicas, int) else {}
+    placement = {field: scope[field] for field in ("nodeSelector", "tolerations") if field in scope}
+    if placement:
+        change["template"] = {"spec": placement}
+    return dict(merge_patch(manifest, {"spec": change}))
 
 
 def _unready(live: dict[str, Any]) -> str:
     status = live.get("status", {})
+    if status.get("observedGeneration", 0) < live["metadata"]["generation"]:
+        return "it has not been observed yet"
     if live["kind"] == "DaemonSet":
         ready, wanted = status.get("numberReady", 0), status.get("desiredNumberScheduled", 0)
     else:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette.applications import Starlette
@@ -15,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from rehearsal.controlplane import access as iam
+from rehearsal.controlplane.addons import AddOnError
 from rehearsal.controlplane.clusters import Clusters, UnknownError
 
 log = logging.getLogger(__name__)
@@ -39,6 +39,7 @@ class Admin:
         base = "/clusters/{cluster}"
         routes: list[tuple[str, str, Handler]] = [
             ("/healthz", "GET", self.healthz),
+            ("/stats", "GET", self.stats),
             ("/clusters", "GET", self.list_clusters),
             (base, "GET", self.get_cluster),
             (base, "PUT", self.put_cluster),
@@ -54,13 +55,16 @@ class Admin:
         ]
         return Starlette(
             routes=[Route(path, handler, methods=[method]) for path, method, handler in routes],
-            exception_handlers={UnknownError: self._unknown, KeyError: self._unknown},
-            lifespan=self._lifespan,
+            exception_handlers={UnknownError: self._unknown, KeyError: self._unknown, AddOnError: self._refused},
         )
 
     async def healthz(self, _: Request) -> Response:
         """Alive."""
         return JSONResponse({"status": "ok"})
+
+    async def stats(self, _: Request) -> Response:
+        """What clients asked of each cluster."""
+        return JSONResponse(await run_in_threadpool(self._clusters.stats))
 
     async def list_clusters(self, _: Request) -> Response:
         """All clusters."""
@@ -128,19 +132,14 @@ class Admin:
             answer = await run_in_threadpool(work, *arguments)
         return JSONResponse(answer or {})
 
+    async def _refused(self, _: Request, error: Exception) -> Response:
+        return JSONResponse({"message": str(error)}, status_code=400)
+
     async def _unknown(self, _: Request, error: Exception) -> Response:
         return JSONResponse({"error": str(error)}, status_code=404)
 
-    @asynccontextmanager
-    async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
-        tending = asyncio.create_task(self._tend())
-        yield
-        tending.cancel()
-        with suppress(asyncio.CancelledError):
-            await tending
-        await run_in_threadpool(self._clusters.stop)
-
-    async def _tend(self) -> None:
+    async def tend(self) -> None:
+        """Look after the clusters until cancelled."""
         while True:
             await asyncio.sleep(TEND_SECONDS)
             try:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,7 +50,10 @@ class Clusters:
         self._review_url = review_url
         self._binaries = binaries
         self._clusters: dict[str, Cluster] = {}
-        for kept in sorted(folder.glob("*/told.json")):
+
+    def restore(self) -> None:
+        """Start what an earlier process kept."""
+        for kept in sorted(self._folder.glob("*/told.json")):
             self._open(kept.parent.name, json.loads(kept.read_text()))
 
     def put(self, cluster_id: str, spec: dict[str, Any]) -> dict[str, str]:
@@ -56,6 +61,7 @@ class Clusters:
         if cluster_id not in self._clusters:
             told = {"spec": spec, "port": self._next_port(), "access": [], "groups": {}, "addons": {}}
             self._open(cluster_id, told)
+            volumes.bring_class(self.get(cluster_id).plane.api())
         cluster = self.get(cluster_id)
         cluster.spec |= spec
         cluster.access.creator = spec.get("creatorArn", cluster.access.creator)
@@ -78,8 +84,6 @@ class Clusters:
 
     def delete(self, cluster_id: str) -> None:
         """Stop a cluster and forget all it kept."""
-        import shutil
-
         self.get(cluster_id).plane.stop()
         del self._clusters[cluster_id]
         shutil.rmtree(self._folder / cluster_id, ignore_errors=True)
@@ -131,10 +135,15 @@ class Clusters:
             if not cluster.bound:
                 cluster.bound = iam.bind(cluster.plane.api(), cluster.access)
 
+    def stats(self) -> dict[str, dict[str, dict[str, int]]]:
+        """What clients asked of each cluster since this process started."""
+        return {cluster_id: cluster.plane.audit.counts() for cluster_id, cluster in self._clusters.items()}
+
     def stop(self) -> None:
-        """Stop all clusters; what they keep stays."""
-        for cluster in self._clusters.values():
-            cluster.plane.stop()
+        """Stop all clusters, side by side; what they keep stays."""
+        with ThreadPoolExecutor() as pool:
+            for done in [pool.submit(cluster.plane.stop) for cluster in self._clusters.values()]:
+                done.result()
 
     def _open(self, cluster_id: str, told: dict[str, Any]) -> None:
         plane = Plane(

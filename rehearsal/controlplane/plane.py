@@ -10,12 +10,14 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from kubernetes import client
 
+from rehearsal.controlplane.audit import OWN_USER, POLICY, Audit
 from rehearsal.controlplane.binaries import Binaries
 from rehearsal.controlplane.processes import Processes, answers, free_port
 from rehearsal.kubernetes.certificates import ServingCertificate, issue
@@ -23,6 +25,7 @@ from rehearsal.kubernetes.certificates import ServingCertificate, issue
 HOST = "127.0.0.1"
 # Kubernetes' own: a cold apiserver creates its bootstrap objects first.
 _START_SECONDS = 90.0
+NOT_RUN = "rehearsal: containers are not run on simulated nodes; this check was not performed"
 _ENABLED_ADMISSION = "NodeRestriction,PodSecurity,ResourceQuota,LimitRanger,Priority,ServiceAccount"
 
 
@@ -43,7 +46,9 @@ class Plane:
         self._processes = Processes(folder / "logs")
         folder.mkdir(parents=True, exist_ok=True)
         self.certificate = self._certificate()
-        self._token = self._admin_token()
+        # One for people and tests, one for the plane's own parts, so that their calls can be told apart.
+        self._tokens = {"rehearsal-admin": self._token("admin-token"), OWN_USER: self._token("own-token")}
+        self.audit = Audit(folder / "audit.log")
 
     @property
     def endpoint(self) -> str:
@@ -80,7 +85,7 @@ class Plane:
         configuration = client.Configuration()
         configuration.host = self.endpoint
         configuration.ssl_ca_cert = str(self._write("ca.crt", self.certificate.authority))
-        configuration.api_key = {"authorization": f"Bearer {self._token}"}
+        configuration.api_key = {"authorization": f"Bearer {self._tokens[OWN_USER]}"}
         return client.ApiClient(configuration)
 
     def _certificate(self) -> ServingCertificate:
@@ -89,8 +94,8 @@ class Plane:
             self._write(kept.name, json.dumps(asdict(issue(self.name))))
         return ServingCertificate(**json.loads(kept.read_text()))
 
-    def _admin_token(self) -> str:
-        kept = self.folder / "admin-token"
+    def _token(self, name: str) -> str:
+        kept = self.folder / name
         if not kept.is_file():
             self._write(kept.name, secrets.token_urlsafe(32))
         return kept.read_text()
@@ -104,8 +109,10 @@ class Plane:
 
     def _kubeconfig(self) -> Path:
         return self._write(
-            "admin.kubeconfig",
-            _kubeconfig(self.endpoint, {"token": self._token}, {"certificate-authority-data": self.authority}),
+            "own.kubeconfig",
+            _kubeconfig(
+                self.endpoint, {"token": self._tokens[OWN_USER]}, {"certificate-authority-data": self.authority}
+            ),
         )
 
     def _etcd(self, port: int, peer: int) -> list[str]:
@@ -126,7 +133,9 @@ class Plane:
 
     def _apiserver(self, etcd: int) -> list[str]:
         key = self._service_account_key()
-        tokens = self._write("tokens.csv", f"{self._token},rehearsal-admin,rehearsal-admin,system:masters\n")
+        tokens = self._write(
+            "tokens.csv", "".join(f"{token},{name},{name},system:masters\n" for name, token in self._tokens.items())
+        )
         webhook = self._write("token-webhook.kubeconfig", _kubeconfig(self._webhook, {}, {}))
         return [
             self._binaries.path("kube-apiserver"),
@@ -146,7 +155,10 @@ class Plane:
             "--authorization-mode=Node,RBAC",
             f"--enable-admission-plugins={_ENABLED_ADMISSION}",
             "--allow-privileged=true",
-            "--kubelet-preferred-address-types=InternalIP",
+            # The simulated kubelets all listen here, whatever address EC2 gave their nodes.
+            "--kubelet-preferred-address-types=ExternalDNS",
+            f"--audit-policy-file={self._write('audit-policy.json', json.dumps(POLICY))}",
+            f"--audit-log-path={self.folder / 'audit.log'}",
             "--v=1",
         ]
 
@@ -190,12 +202,28 @@ class Plane:
             self._binaries.path("kwok"),
             f"--kubeconfig={kubeconfig}",
             f"--config={Path(__file__).with_name('stages.yaml')}",
+            f"--config={self._logs_of_containers()}",
             "--manage-all-nodes=true",
+            "--cidr=100.64.0.0/16",
+            f"--tls-cert-file={self.folder / 'apiserver.crt'}",
+            f"--tls-private-key-file={self.folder / 'apiserver.key'}",
             f"--server-address={HOST}:{port}",
             f"--node-ip={HOST}",
             f"--node-port={port}",
             "--node-lease-duration-seconds=40",
         ]
+
+    def _logs_of_containers(self) -> Path:
+        """What every container has written: that it was not run. In the form in which a kubelet keeps logs."""
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f000Z")
+        log = self._write("container.log", f"{now} stdout F {NOT_RUN}\n")
+        rule = {
+            "apiVersion": "kwok.x-k8s.io/v1alpha1",
+            "kind": "ClusterLogs",
+            "metadata": {"name": "not-run"},
+            "spec": {"logs": [{"logsFile": str(log.absolute()), "follow": False}]},
+        }
+        return self._write("container-logs.json", json.dumps(rule))
 
     def _is_ready(self) -> Callable[[], bool]:
         context = ssl.create_default_context(cadata=self.certificate.authority)

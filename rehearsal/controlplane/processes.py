@@ -1,4 +1,4 @@
-"""The processes of one control plane: started in order, stopped in reverse, their output kept in files."""
+"""The processes of one control plane: started in order, stopped together, their output kept in files."""
 
 from __future__ import annotations
 
@@ -71,14 +71,17 @@ class Processes:
             time.sleep(0.1)
 
     def stop(self) -> None:
-        """Stop all, last started first, none of them longer than it deserves. Stopping twice is fine."""
-        for running in reversed(self._running):
-            _signal(running, signal.SIGTERM)
-            try:
-                running.process.wait(_STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                _signal(running, signal.SIGKILL)
-                running.process.wait()
+        """Stop all at once, but the first one started only after the others, which write to it. Twice is fine."""
+        for together in (self._running[1:], self._running[:1]):
+            for running in together:
+                _signal(running, signal.SIGTERM)
+            deadline = time.monotonic() + _STOP_SECONDS
+            for running in together:
+                try:
+                    running.process.wait(max(0.0, deadline - time.monotonic()))
+                except subprocess.TimeoutExpired:
+                    _signal(running, signal.SIGKILL)
+                    running.process.wait()
         self._running.clear()
 
 

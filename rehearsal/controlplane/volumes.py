@@ -5,10 +5,30 @@ from __future__ import annotations
 from typing import Any
 
 from kubernetes import client
+from kubernetes.client.exceptions import ApiException
 
 PROVISIONER = "ebs.csi.aws.com"
 _SELECTED = "volume.kubernetes.io/selected-node"
 _PROVISIONER = "volume.kubernetes.io/storage-provisioner"
+
+# EKS brings gp2 but, since 1.30, no longer marks it as the default class.
+_GP2 = {
+    "metadata": {"name": "gp2"},
+    "provisioner": "kubernetes.io/aws-ebs",
+    "parameters": {"type": "gp2", "fsType": "ext4"},
+    "volumeBindingMode": "WaitForFirstConsumer",
+    "reclaimPolicy": "Delete",
+}
+_CONFLICT = 409
+
+
+def bring_class(api: client.ApiClient) -> None:
+    """Have the storage class that a new EKS cluster has."""
+    try:
+        client.StorageV1Api(api).create_storage_class(_GP2)
+    except ApiException as error:
+        if error.status != _CONFLICT:
+            raise
 
 
 def provision(api: client.ApiClient) -> int:
