@@ -29,6 +29,7 @@ COMPONENT_LABEL = "slipway.dev/component"
 WORKLOAD_LABEL = "slipway.dev/workload"
 RENDER_TIMEOUT_SECONDS = 60
 RENDER_CONCURRENCY = os.cpu_count() or 2
+_PATH_LISTS = ("resources", "components", "generators", "transformers")
 # Kinds whose pods run where the component is meant to run. A DaemonSet runs everywhere by its nature.
 _PLACED_KINDS = {"Deployment", "StatefulSet", "Job", "CronJob"}
 
@@ -122,29 +123,74 @@ def _fingerprint(folder: Path) -> int:
 
 @lru_cache(maxsize=256)
 def _kustomize(folder: Path, fingerprint: int) -> tuple[Manifest, ...]:
-    process = subprocess.run(
-        [_kubectl(), "kustomize", str(folder)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=RENDER_TIMEOUT_SECONDS,
-    )
-    if process.returncode != 0:
-        raise ConfigurationError(
-            [
-                Problem(
-                    str(Path(*folder.parts[folder.parts.index("include") :]))
-                    if "include" in folder.parts
-                    else str(folder),
-                    "",
-                    process.stderr.strip() or "no message",
-                    "a folder that kustomize renders",
-                    f"run `kubectl kustomize {folder.name}` there and correct what it names",
-                )
-            ]
+    try:
+        process = subprocess.run(
+            [_kubectl(), "kustomize", str(folder)],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=RENDER_TIMEOUT_SECONDS,
         )
+    except subprocess.TimeoutExpired:
+        mend = "name no URLs in it, and look whether this machine is overloaded"
+        slow = Problem(
+            _shown(folder), "", f"no end after {RENDER_TIMEOUT_SECONDS} s", "a folder that kustomize renders", mend
+        )
+        raise ConfigurationError([slow]) from None
+    if process.returncode != 0:
+        raise ConfigurationError(missing_files(folder) or [_refusal(folder, process.stderr.strip())])
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     return tuple(document for document in yaml.load_all(process.stdout, Loader=loader) if document)
+
+
+def missing_files(folder: Path) -> list[Problem]:
+    """Files that a kustomization names and that are not there, by field; kustomize itself names the first only."""
+    try:
+        kustomization = yaml.safe_load((folder / "kustomization.yaml").read_text())
+        named = _named_paths(kustomization)
+    except (yaml.YAMLError, AttributeError, TypeError):
+        # Not what a kustomization looks like: kustomize says better what is wrong with it.
+        return []
+    return [
+        Problem(
+            f"{_shown(folder)}/kustomization.yaml",
+            field,
+            f"no file or folder {path}",
+            "paths relative to the kustomization",
+            "add it, or correct its path",
+        )
+        for field, path in named
+        if isinstance(path, str) and "://" not in path and not (folder / path).exists()
+    ]
+
+
+def _named_paths(kustomization: Manifest) -> list[tuple[str, Any]]:
+    named = [(f"{key}[{index}]", item) for key in _PATH_LISTS for index, item in enumerate(kustomization.get(key, []))]
+    named += [
+        (f"patches[{index}].path", patch.get("path")) for index, patch in enumerate(kustomization.get("patches", []))
+    ]
+    named += [
+        (f"configMapGenerator[{index}].files", file.rpartition("=")[2])
+        for index, generator in enumerate(kustomization.get("configMapGenerator", []))
+        for file in generator.get("files", [])
+    ]
+    return named
+
+
+def _refusal(folder: Path, said: str) -> Problem:
+    return Problem(
+        f"{_shown(folder)}/kustomization.yaml",
+        "",
+        said or "no message",
+        "a folder that kustomize renders",
+        f"run `kubectl kustomize {_shown(folder)}` and correct what it names",
+    )
+
+
+def _shown(folder: Path) -> str:
+    """The folder as messages name it, relative to the project."""
+    parts = folder.parts
+    return str(Path(*parts[parts.index("include") :])) if "include" in parts else str(folder)
 
 
 def _kubectl() -> str:
