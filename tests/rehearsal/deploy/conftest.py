@@ -1,0 +1,139 @@
+"""The real DAG on the rehearsal cloud, in one process: Airflow's first task costs seconds, the next milliseconds."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from slipway.catalog import paths
+
+from rehearsal.cloud import Cloud
+from rehearsal.kubeconfig import kubeconfig
+
+ROOT = Path(__file__).resolve().parents[3]
+SPEED = "1200"
+
+
+@dataclass
+class Run:
+    """A finished DAG run."""
+
+    state: str
+    states: dict[str, str]
+    returned: dict[str, Any]
+    retried: set[str]
+
+    def changes(self) -> dict[str, list[Any]]:
+        """What each task reported to have changed, tasks that changed nothing left out."""
+        return {
+            task: value
+            for task, value in self.returned.items()
+            if isinstance(value, list) and value and isinstance(value[0], dict) and "action" in value[0]
+        }
+
+    def failed(self) -> list[str]:
+        return [task for task, state in self.states.items() if state in {"failed", "upstream_failed"}]
+
+
+class Stack:
+    """The rehearsal cloud, an Airflow on it and a copy of ``include`` that a test may edit."""
+
+    def __init__(self, cloud: Cloud, include: Path) -> None:
+        self.cloud = cloud
+        self.include = include
+
+    def deploy(self, only: str | None = None, **conf: Any) -> Run:
+        """Run ``platform_deploy`` to its end.
+
+        :param only: run just this task, with the setup and teardown that Airflow clears along with it, and take all
+            others as done. Node groups run as well: they are mapped over a result that a task not run does not have.
+        """
+        from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
+
+        bag = DagBag(str(ROOT / "dags"))
+        assert not bag.import_errors
+        sync_bag_to_db(bag, "dags-folder", None)
+        dag = bag.dags["platform_deploy"]
+        others = f"^(?!(acquire_lease|release_lease|infrastructure.node_groups.*|{only})$).*" if only else None
+        run = dag.test(run_conf={"environment": "dev", **conf}, mark_success_pattern=others)
+        return self._collect(run)
+
+    def _collect(self, run: Any) -> Run:
+        from airflow.models.xcom import XComModel
+        from airflow.utils.session import create_session
+
+        with create_session() as session:
+            rows = session.query(XComModel).filter_by(run_id=run.run_id, key="return_value").all()
+            returned = {label(row.task_id, row.map_index): XComModel.deserialize_value(row) for row in rows}
+        states = {label(ti.task_id, ti.map_index): str(ti.state) for ti in run.get_task_instances()}
+        retried = {label(ti.task_id, ti.map_index) for ti in run.get_task_instances() if (ti.try_number or 0) > 1}
+        return Run(str(run.state), states, returned, retried)
+
+    def mutating_calls(self) -> int:
+        """Mutating calls so far, to AWS and the clusters; dry runs and the clusters' own controllers do not count."""
+        aws = get(f"{self.cloud.env['AWS_ENDPOINT_URL']}/_rehearsal/stats")["mutating"]
+        clusters = get(f"{self.cloud.admin_url}/stats").values()
+        return int(aws) + sum(sum(cluster["mutating"].values()) for cluster in clusters)
+
+    def kubectl(self, *arguments: str) -> str:
+        """Run kubectl against the platform's cluster."""
+        config = self.include.parent / "kubeconfig"
+        config.write_text(kubeconfig("slipway-dev"))
+        process = subprocess.run(
+            [str(Path(sys.executable).parent / "kubectl"), f"--kubeconfig={config}", *arguments],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=90,
+        )
+        return process.stdout
+
+
+def get(url: str) -> Any:
+    with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - loopback
+        return json.load(answer)
+
+
+def label(task_id: str, map_index: int) -> str:
+    return task_id if map_index < 0 else f"{task_id}[{map_index}]"
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """One cloud and one Airflow for all tests of this folder, which build on each other in file order."""
+    from airflow.dag_processing.bundles.manager import DagBundlesManager
+    from airflow.utils.db import initdb
+
+    include = tmp_path_factory.mktemp("project") / "include"
+    shutil.copytree(ROOT / "include", include)
+    patch = pytest.MonkeyPatch()
+    patch.setenv("REHEARSAL_SPEED", SPEED)
+    patch.setenv(paths.VARIABLE, str(include))
+    paths.include_dir.cache_clear()
+    logging.getLogger("airflow").setLevel(logging.WARNING)
+    cloud = Cloud(
+        aws_port=0,
+        kubernetes_port=0,
+        admin_port=0,
+        state=tmp_path_factory.mktemp("cloud"),
+        speed=float(SPEED),
+    )
+    with cloud:
+        for name, value in cloud.env.items():
+            patch.setenv(name, value)
+        os.environ.pop("AWS_PROFILE", None)
+        initdb()
+        DagBundlesManager().sync_bundles_to_db()
+        yield Stack(cloud, include)
+    patch.undo()
+    paths.include_dir.cache_clear()
