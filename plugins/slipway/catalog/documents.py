@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +15,7 @@ from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import AliasEvent
 
+from slipway.catalog import plain
 from slipway.model.errors import ConfigurationError, Problem
 
 # Generous for anything a person writes; a file beyond them is a mistake or an attack.
@@ -31,7 +33,14 @@ def load_document(path: Path, model: type[Model], shown: str) -> Model:
     :raises ConfigurationError: the file is missing, too large, not YAML, has duplicate keys, expands too many aliases,
         or does not fit the model. All problems of the model are reported at once.
     """
-    document = _parse(path, shown)
+    text = _text(path, shown)
+    value = plain.read(text)
+    if isinstance(value, dict):
+        try:
+            return model.model_validate(value)
+        except ValidationError:
+            pass  # explained below, with line numbers
+    document = _parse(text, shown)
     try:
         return model.model_validate(_plain(document))
     except ValidationError as error:
@@ -39,21 +48,26 @@ def load_document(path: Path, model: type[Model], shown: str) -> Model:
         raise ConfigurationError(problems) from None
 
 
-def _parse(path: Path, shown: str) -> CommentedMap:
-    def refuse(found: str, allowed: str, mend: str, line: int | None = None) -> ConfigurationError:
-        where = f"{shown}:{line}" if line else shown
-        return ConfigurationError([Problem(where, "", found, allowed, mend)])
+def _refusal(shown: str, found: str, allowed: str, mend: str, line: int | None = None) -> ConfigurationError:
+    where = f"{shown}:{line}" if line else shown
+    return ConfigurationError([Problem(where, "", found, allowed, mend)])
 
+
+def _text(path: Path, shown: str) -> str:
     try:
         raw = path.read_bytes()
     except FileNotFoundError:
-        raise refuse("no such file", "an existing file", f"create {shown} or correct its name") from None
+        raise _refusal(shown, "no such file", "an existing file", f"create {shown} or correct its name") from None
     if len(raw) > MAX_BYTES:
-        raise refuse(f"{len(raw)} bytes", f"at most {MAX_BYTES} bytes", "split or shorten the file")
+        raise _refusal(shown, f"{len(raw)} bytes", f"at most {MAX_BYTES} bytes", "split or shorten the file")
     try:
-        text = raw.decode()
+        return raw.decode()
     except UnicodeDecodeError as error:
-        raise refuse(f"byte {error.start} is not UTF-8", "UTF-8 text", "save the file as UTF-8") from None
+        raise _refusal(shown, f"byte {error.start} is not UTF-8", "UTF-8 text", "save the file as UTF-8") from None
+
+
+def _parse(text: str, shown: str) -> CommentedMap:
+    refuse = partial(_refusal, shown)
     yaml = YAML(typ="rt")
     try:
         # Counted before anything is built: nested aliases grow exponentially when expanded.
