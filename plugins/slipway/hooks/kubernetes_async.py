@@ -15,9 +15,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from asgiref.sync import sync_to_async
+from yarl import URL
 
 from slipway.decisions.inventory import ObjectRef
 from slipway.hooks.kubernetes import ClusterEndpoint, EksAccess
@@ -112,8 +114,13 @@ class KubernetesApi:
 
     async def __aenter__(self) -> Self:
         connector = aiohttp.TCPConnector(limit=self._in_flight, ssl=tls_context(self.endpoint.authority))
+        # Not trust_env: it looks for a proxy and a .netrc in threads, anew for every request.
+        proxy, credentials = _proxy_for(self.endpoint.url)
         self._session = aiohttp.ClientSession(
-            connector=connector, timeout=aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_SECONDS), trust_env=True
+            connector=connector,
+            timeout=aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_SECONDS),
+            proxy=proxy,
+            proxy_auth=credentials,
         )
         return self
 
@@ -262,6 +269,17 @@ async def connect(access: EksAccess, endpoint: ClusterEndpoint) -> AsyncIterator
 
     async with KubernetesApi(endpoint, current, forget) as api:
         yield api
+
+
+def _proxy_for(url: str) -> tuple[URL | None, aiohttp.BasicAuth | None]:
+    """Proxy for an address, as ``HTTPS_PROXY`` and ``NO_PROXY`` have it, with its credentials."""
+    target = URL(url)
+    found = getproxies().get(target.scheme)
+    if not found or proxy_bypass(target.host or ""):
+        return None, None
+    proxy = URL(found)
+    credentials = aiohttp.BasicAuth(proxy.user, proxy.password or "") if proxy.user else None
+    return proxy.with_user(None), credentials
 
 
 def _root(api_version: str) -> str:
