@@ -8,12 +8,14 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import statistics
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / ".run" / "benchmarks"
@@ -21,7 +23,11 @@ RESULTS = ROOT / ".run" / "benchmarks"
 
 @dataclass(frozen=True)
 class Result:
-    """One comparison. Seconds are medians; ``ratio`` is ours divided by the baseline's."""
+    """One comparison. Seconds are medians; ``ratio`` is ours divided by the baseline's.
+
+    :param setting: what it was measured on, where that makes a difference.
+    :param note: what else was found, for the table.
+    """
 
     name: str
     ours: str
@@ -30,6 +36,8 @@ class Result:
     baseline_seconds: float
     rounds: int
     aim: str
+    setting: str = ""
+    note: str = ""
 
     @property
     def ratio(self) -> float:
@@ -43,13 +51,15 @@ def compare(
     *,
     rounds: int,
     aim: str,
+    setting: str = "",
 ) -> Result:
     """Time both in turns, ``rounds`` times each, and keep the medians."""
     mine, theirs = [], []
     for _ in range(rounds):
         theirs.append(timed(baseline[1]))
         mine.append(timed(ours[1]))
-    result = Result(name, ours[0], baseline[0], statistics.median(mine), statistics.median(theirs), rounds, aim)
+    medians = statistics.median(mine), statistics.median(theirs)
+    result = Result(name, ours[0], baseline[0], *medians, rounds, aim, setting)
     record(result)
     return result
 
@@ -64,10 +74,40 @@ def timed(work: Callable[[], None]) -> float:
 def record(result: Result) -> None:
     """Print the result, and keep it as JSON with the machine it was measured on."""
     RESULTS.mkdir(parents=True, exist_ok=True)
-    machine = {"cores": os.cpu_count(), "python": platform.python_version(), "kernel": platform.release()}
-    document = {**asdict(result), "ratio": round(result.ratio, 3), "machine": machine}
-    (RESULTS / f"{result.name}.json").write_text(json.dumps(document, indent=2) + "\n")
+    document = {**asdict(result), "ratio": round(result.ratio, 3), "machine": machine(), "at": time.time()}
+    _file(result.name).write_text(json.dumps(document, indent=2) + "\n")
     sys.stdout.write(
         f"{result.name}: {result.ours} {result.ours_seconds:.2f} s, {result.baseline} {result.baseline_seconds:.2f} s, "
         f"ratio {result.ratio:.2f} (aim {result.aim}), median of {result.rounds}\n"
     )
+    sys.stdout.flush()
+
+
+def note(name: str, text: str) -> None:
+    """Add what else was found to a recorded result."""
+    document = json.loads(_file(name).read_text())
+    _file(name).write_text(json.dumps({**document, "note": text}, indent=2) + "\n")
+    sys.stdout.write(f"  {text}\n")
+
+
+def machine() -> dict[str, Any]:
+    """What the numbers depend on most."""
+    return {
+        "cores": os.cpu_count(),
+        "processor": _processor(),
+        "python": platform.python_version(),
+        "kernel": f"{platform.system()} {platform.release()}",
+        "load": round(os.getloadavg()[0], 1),
+    }
+
+
+def _processor() -> str:
+    try:
+        match = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    except OSError:
+        match = None
+    return match[1] if match else platform.machine()
+
+
+def _file(name: str) -> Path:
+    return RESULTS / f"{re.sub(r'[^a-z0-9]+', '-', name.lower()).strip('-')}.json"
