@@ -237,7 +237,8 @@ def judge_fleet(
     remarks = [f"not counted: pods of the add-on {name}, whose size is not known" for name in unknown]
     if maximum.fits and not desired.fits:
         pods = sum(misfit.pods for misfit in desired.misfits)
-        remarks.append(f"{pods} pods fit only above the node groups' desired size: nodes will have to be added")
+        what = "1 pod fits" if pods == 1 else f"{pods} pods fit"
+        remarks.append(f"{what} only above the node groups' desired size: nodes will have to be added")
     problems = [
         Problem(
             _where(platform.environment),
