@@ -10,7 +10,6 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
@@ -19,13 +18,13 @@ from kubernetes import client
 
 from rehearsal.controlplane.audit import OWN_USER, POLICY, Audit
 from rehearsal.controlplane.binaries import Binaries
+from rehearsal.controlplane.kubelet import Kubelet
 from rehearsal.controlplane.processes import Processes, answers, free_port
 from rehearsal.kubernetes.certificates import ServingCertificate, issue
 
 HOST = "127.0.0.1"
 # Kubernetes' own: a cold apiserver creates its bootstrap objects first.
 _START_SECONDS = 90.0
-NOT_RUN = "rehearsal: containers are not run on simulated nodes; this check was not performed"
 _ENABLED_ADMISSION = "NodeRestriction,PodSecurity,ResourceQuota,LimitRanger,Priority,ServiceAccount"
 
 
@@ -44,6 +43,7 @@ class Plane:
         self._webhook = webhook
         self._binaries = binaries
         self._processes = Processes(folder / "logs")
+        self._kubelet: Kubelet | None = None
         folder.mkdir(parents=True, exist_ok=True)
         self.certificate = self._certificate()
         # One for people and tests, one for the plane's own parts, so that their calls can be told apart.
@@ -65,7 +65,7 @@ class Plane:
 
         :raises ProcessError: one of them did not come up.
         """
-        etcd, peer, kubelet = free_port(), free_port(), free_port()
+        etcd, peer, kwok, kubelet = (free_port() for _ in range(4))
         ready = self._is_ready()
         self._processes.start("etcd", self._etcd(etcd, peer), answers(etcd), _START_SECONDS)
         self._processes.start("kube-apiserver", self._apiserver(etcd), ready, _START_SECONDS)
@@ -74,10 +74,14 @@ class Plane:
             "kube-controller-manager", self._controller_manager(kubeconfig), lambda: True, _START_SECONDS
         )
         self._processes.start("kube-scheduler", self._scheduler(kubeconfig), lambda: True, _START_SECONDS)
-        self._processes.start("kwok", self._kwok(kubeconfig, kubelet), answers(kubelet), _START_SECONDS)
+        self._kubelet = Kubelet(HOST, kubelet, self.folder / "apiserver.crt", self.folder / "apiserver.key")
+        self._processes.start("kwok", self._kwok(kubeconfig, kwok, kubelet), answers(kwok), _START_SECONDS)
 
     def stop(self) -> None:
         """Stop all processes; the data stays."""
+        if self._kubelet is not None:
+            self._kubelet.stop()
+            self._kubelet = None
         self._processes.stop()
 
     def api(self) -> client.ApiClient:
@@ -197,33 +201,18 @@ class Plane:
             "--v=1",
         ]
 
-    def _kwok(self, kubeconfig: str, port: int) -> list[str]:
+    def _kwok(self, kubeconfig: str, port: int, kubelet: int) -> list[str]:
         return [
             self._binaries.path("kwok"),
             f"--kubeconfig={kubeconfig}",
             f"--config={Path(__file__).with_name('stages.yaml')}",
-            f"--config={self._logs_of_containers()}",
             "--manage-all-nodes=true",
             "--cidr=100.64.0.0/16",
-            f"--tls-cert-file={self.folder / 'apiserver.crt'}",
-            f"--tls-private-key-file={self.folder / 'apiserver.key'}",
             f"--server-address={HOST}:{port}",
             f"--node-ip={HOST}",
-            f"--node-port={port}",
+            f"--node-port={kubelet}",
             "--node-lease-duration-seconds=40",
         ]
-
-    def _logs_of_containers(self) -> Path:
-        """What every container has written: that it was not run. In the form in which a kubelet keeps logs."""
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f000Z")
-        log = self._write("container.log", f"{now} stdout F {NOT_RUN}\n")
-        rule = {
-            "apiVersion": "kwok.x-k8s.io/v1alpha1",
-            "kind": "ClusterLogs",
-            "metadata": {"name": "not-run"},
-            "spec": {"logs": [{"logsFile": str(log.absolute()), "follow": False}]},
-        }
-        return self._write("container-logs.json", json.dumps(rule))
 
     def _is_ready(self) -> Callable[[], bool]:
         context = ssl.create_default_context(cadata=self.certificate.authority)
