@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rehearsal.kubernetes import quantity
+from rehearsal.kubernetes.admission.pod_defaults import default_storage_class
 from rehearsal.kubernetes.controllers.base import Controller, Name
 from rehearsal.kubernetes.objects import (
     Obj,
@@ -146,6 +147,7 @@ class Claims(Controller):
         return bool(found and found.get("allowVolumeExpansion"))
 
     def _provision(self, claim: Obj) -> None:
+        claim = self._with_default_class(claim)
         class_name = claim["spec"].get("storageClassName")
         if not class_name:
             text = "no persistent volumes available for this claim and no storage class is set"
@@ -157,6 +159,9 @@ class Claims(Controller):
             self.record(claim, "Warning", "ProvisioningFailed", text)
             return
         node = annotations_of(claim).get(SELECTED_NODE)
+        if node and self.store.get("nodes", "", node) is None:
+            # It went meanwhile, and its zone with it: the scheduler will choose another.
+            node = None
         if storage_class["volumeBindingMode"] == "WaitForFirstConsumer" and not node:
             self.record(
                 claim, "Normal", "WaitForFirstConsumer", "waiting for first consumer to be created before binding"
@@ -176,6 +181,14 @@ class Claims(Controller):
         self._bind(claim, self._create_volume(claim, storage_class, driver, node))
         text = f"Successfully provisioned volume pvc-{uid_of(claim)}"
         self.record(claim, "Normal", "ProvisioningSucceeded", text)
+
+    def _with_default_class(self, claim: Obj) -> Obj:
+        """A claim made before there was a default class gets it as soon as there is one."""
+        if "storageClassName" in claim["spec"]:
+            return claim
+        changed: Obj = clone(claim)
+        default_storage_class(self.store, changed)
+        return self.store.put(self.resource, changed) if changed["spec"] != claim["spec"] else claim
 
     def _installed(self, driver: str) -> bool:
         """The driver is registered and its controller runs."""

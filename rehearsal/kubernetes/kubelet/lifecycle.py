@@ -94,11 +94,23 @@ class PodLifecycle:
     # Steps before containers start.
 
     async def _mount(self) -> None:
-        """Wait for the ConfigMaps, Secrets and claims that volumes name."""
+        """Wait for the ConfigMaps and Secrets that volumes name, and for disks that other nodes still hold."""
+        while held := self._held():
+            volume, pods = held
+            text = f'Multi-Attach error for volume "{volume}" Volume is already used by pod(s) {pods}'
+            self._cluster.manager.recorder.record(
+                self._pod, "Warning", "FailedAttachVolume", text, "attachdetach-controller"
+            )
+            await self._cluster.changed(("pods",))
         while missing := references.missing_volume(self._cluster.store, self._pod):
             volume, problem = missing
             self._record("Warning", "FailedMount", f'MountVolume.SetUp failed for volume "{volume}" : {problem}')
             await self._cluster.changed(("configmaps", "secrets", "persistentvolumeclaims"))
+
+    def _held(self) -> tuple[str, str] | None:
+        store = self._cluster.store
+        current = store.get("pods", namespace_of(self._pod), name_of(self._pod))
+        return references.attached_elsewhere(store, current or self._pod)
 
     async def _pull(self, container: Obj) -> None:
         image, policy = container["image"], container.get("imagePullPolicy", "IfNotPresent")

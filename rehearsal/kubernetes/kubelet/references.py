@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import re
 
-from rehearsal.kubernetes.objects import Obj, dig, name_of, namespace_of
+from rehearsal.kubernetes.controllers.volumes import claims_of
+from rehearsal.kubernetes.objects import Obj, dig, is_true, name_of, namespace_of, uid_of
 from rehearsal.kubernetes.store import Store
 
 _VARIABLE = re.compile(r"\$(\$?)\(([A-Za-z_][-._A-Za-z0-9]*)\)")
@@ -25,6 +26,32 @@ def missing_volume(store: Store, pod: Obj) -> tuple[str, str] | None:
             if problem:
                 return volume["name"], problem
     return None
+
+
+def attached_elsewhere(store: Store, pod: Obj) -> tuple[str, str] | None:
+    """A volume of the pod that another node holds, and the names of the pods that use it there; None when none is.
+
+    A ReadWriteOnce volume is attached to one node at a time. Of pods that all wait for it, the first to come gets it.
+    """
+    for name in claims_of(pod):
+        claim = store.get("persistentvolumeclaims", namespace_of(pod), name)
+        if claim is None or not {"ReadWriteOnce", "ReadWriteOncePod"} >= set(claim["spec"]["accessModes"]):
+            continue
+        holders = [
+            name_of(other)
+            for other in store.objects("pods", namespace_of(pod))
+            if name in claims_of(other)
+            and dig(other, "spec", "nodeName", default=pod["spec"]["nodeName"]) != pod["spec"]["nodeName"]
+            and dig(other, "status", "phase") not in ("Succeeded", "Failed")
+            and (is_true(other, "PodReadyToStartContainers") or _arrival(other) < _arrival(pod))
+        ]
+        if holders:
+            return dig(claim, "spec", "volumeName", default=name), ", ".join(sorted(holders))
+    return None
+
+
+def _arrival(pod: Obj) -> tuple[str, str]:
+    return str(dig(pod, "status", "startTime", default="~")), uid_of(pod)
 
 
 def _source_problem(store: Store, pod: Obj, source: Obj) -> str:

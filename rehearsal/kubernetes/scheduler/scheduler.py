@@ -61,6 +61,8 @@ class Scheduler(Controller):
             if event.type == "DELETED" or _ended(event):
                 return self._pending()
             obj = event.obj
+            if _assigned(event):
+                return [n for n in self._pending() if (p := self.store.get("pods", *n)) and _heeds_neighbours(p)]
             waiting = not dig(obj, "spec", "nodeName") and event.type == "ADDED"
             ungated = event.old is not None and bool(dig(event.old, "spec", "schedulingGates"))
             return [(namespace_of(obj), name_of(obj))] if waiting or ungated else []
@@ -257,6 +259,16 @@ def _has_pod_affinity(pod: Obj, states: list[NodeState]) -> bool:
         for kind in ("podAffinity", "podAntiAffinity")
         for p in (pod, *(q for s in states for q in s.pods))
     )
+
+
+def _assigned(event: Event) -> bool:
+    """Whether a pod has got its node just now."""
+    return bool(dig(event.obj, "spec", "nodeName")) and (event.old is None or not dig(event.old, "spec", "nodeName"))
+
+
+def _heeds_neighbours(pod: Obj) -> bool:
+    """Whether another pod's arrival can make room for this one: affinity to it, or a skew that it evens out."""
+    return bool(dig(pod, "spec", "affinity", "podAffinity") or dig(pod, "spec", "topologySpreadConstraints"))
 
 
 def _ended(event: Event) -> bool:

@@ -152,6 +152,21 @@ def test_spread_constraints_even_out_zones(core: k8s.CoreV1Api, apps: k8s.AppsV1
     assert sorted(by_node.count(node) for node in set(by_node)) == [2, 2]
 
 
+def test_a_pod_follows_the_one_it_has_an_affinity_to(core: k8s.CoreV1Api, namespace: str) -> None:
+    term = {"labelSelector": {"matchLabels": {"app": "leader"}}, "topologyKey": "kubernetes.io/hostname"}
+    affinity = {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
+    containers = [{"name": "a", "image": "a:1"}]
+    follower = {"metadata": {"name": "follower"}, "spec": {"affinity": affinity, "containers": containers}}
+    core.create_namespaced_pod(namespace, follower)
+    assert "didn't match pod affinity rules" in pending(core, namespace)
+    labels = {"app": "leader"}
+    core.create_namespaced_pod(
+        namespace, {"metadata": {"name": "leader", "labels": labels}, "spec": {"containers": containers}}
+    )
+    node = eventually(lambda: core.read_namespaced_pod("follower", namespace).spec.node_name)
+    assert node == core.read_namespaced_pod("leader", namespace).spec.node_name
+
+
 def test_a_removed_node_moves_its_pods_and_a_new_one_takes_what_waits(process: Process) -> None:
     cluster = ClusterUnderTest(process, "shrinking")
     cluster.node_group("primary", 2, capacity={**NODE["capacity"], "pods": "2"})  # type: ignore[dict-item]

@@ -79,9 +79,40 @@ def test_without_the_driver_nothing_is_provisioned(process: Process) -> None:
         core.create_namespaced_pod("default", consumer("p", "data"))
         eventually(lambda: "ExternalProvisioning" in reasons(core, "data", "default"))
         assert phase(core, "data", "default") == "Pending"
+        # The node the volume was meant for goes; its zone must not decide where the volume is made.
+        cluster.node_group("primary", 1, zones=["us-east-1b"], instanceType="t3.large")
+        core.create_namespaced_persistent_volume_claim("default", claim("early", None))
+        eventually(lambda: "FailedBinding" in reasons(core, "early", "default"))
         cluster.add_on("aws-ebs-csi-driver")
         eventually(lambda: core.read_namespaced_pod("p", "default").status.phase == "Running", 20)
+        [volume] = core.list_persistent_volume().items
+        term = volume.spec.node_affinity.required.node_selector_terms[0].match_expressions[0]
+        assert term.values == ["us-east-1b"]
+        annotations = {"storageclass.kubernetes.io/is-default-class": "true"}
+        default = {"metadata": {"name": "late", "annotations": annotations}, "provisioner": "ebs.csi.aws.com"}
+        k8s.StorageV1Api(client).create_storage_class(default)
+        eventually(lambda: phase(core, "early", "default") == "Bound")
+        early = core.read_namespaced_persistent_volume_claim("early", "default")
+        assert early.spec.storage_class_name == "late"
     process.call("DELETE", cluster.path, expect=204)
+
+
+def test_a_disk_is_attached_to_one_node_at_a_time(core: k8s.CoreV1Api, namespace: str) -> None:
+    zones: dict[str, list[str]] = {}
+    for node in core.list_node().items:
+        zones.setdefault(node.metadata.labels["topology.kubernetes.io/zone"], []).append(node.metadata.name)
+    first, second = next(names for names in zones.values() if len(names) > 1)[:2]
+    core.create_namespaced_persistent_volume_claim(namespace, claim("data"))
+    for name, node in (("old", first), ("new", second)):
+        body = consumer(name, "data")
+        body["spec"]["nodeSelector"] = {"kubernetes.io/hostname": node}
+        core.create_namespaced_pod(namespace, body)
+        if name == "old":
+            eventually(lambda: core.read_namespaced_pod("old", namespace).status.phase == "Running")
+    eventually(lambda: "FailedAttachVolume" in reasons(core, "new", namespace))
+    assert core.read_namespaced_pod("new", namespace).status.phase == "Pending"
+    core.delete_namespaced_pod("old", namespace)
+    eventually(lambda: core.read_namespaced_pod("new", namespace).status.phase == "Running")
 
 
 def test_pods_whose_volumes_are_made_at_once_still_spread(
