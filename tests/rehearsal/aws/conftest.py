@@ -12,7 +12,6 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
-from moto.core.config import default_user_config
 from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import make_server
 
@@ -23,8 +22,9 @@ from rehearsal.aws.scheduler import Job
 from rehearsal.aws.server import Cloud
 from tests.rehearsal.aws.conformance import violations
 from tests.rehearsal.aws.fake_kubernetes import FakeKubernetes
+from tests.rehearsal.aws.turns import end_turn, take_turn
 
-SPEED = 1200.0
+SPEED = 6000.0
 REGION = "us-east-1"
 
 
@@ -111,11 +111,7 @@ def answered() -> Iterator[dict[str, set[str]]]:
 def running_aws(answered: dict[str, set[str]]) -> Iterator[Aws]:
     kubernetes = FakeKubernetes()
     kubernetes.start()
-    patch = pytest.MonkeyPatch()
-    patch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
     cloud = Cloud(Clock(SPEED), kubernetes.url)
-    # 1,500 policies for each test that nobody here looks at.
-    default_user_config["iam"]["load_aws_managed_policies"] = False
     cloud.start()
 
     class Quiet(MotoRequestHandler):
@@ -129,14 +125,16 @@ def running_aws(answered: dict[str, set[str]]) -> Iterator[Aws]:
     server.shutdown()
     server.server_close()
     thread.join()
+    end_turn(cloud)
     cloud.stop()
     kubernetes.stop()
-    patch.undo()
 
 
 def _empty(running_aws: Aws) -> Aws:
     running_aws.kubernetes.broken = False
     running_aws.kubernetes.unready.clear()
+    # Nobody here looks at managed policies or images, and every test would load them again.
+    take_turn(running_aws.cloud, lean=True)
     running_aws.cloud.reset()
     running_aws.kubernetes.objects.clear()
     return running_aws

@@ -73,6 +73,14 @@ def test_kubectl_reaches_a_cluster_that_eks_made(running: Running) -> None:
     assert credential["kind"] == "ExecCredential"
     nodes = _kubernetes(config, credential["status"]["token"], "/api/v1/nodes")
     assert len(nodes["items"]) == 2
+    pages = running.client("ec2").describe_instances()["Reservations"]
+    instances = {i["InstanceId"]: i for page in pages for i in page["Instances"]}
+    for node in nodes["items"]:
+        instance = instances.pop(node["spec"]["providerID"].rsplit("/", 1)[-1])
+        assert node["metadata"]["name"] == instance["PrivateDnsName"]
+        assert {"type": "InternalIP", "address": instance["PrivateIpAddress"]} in node["status"]["addresses"]
+        assert node["metadata"]["labels"]["topology.kubernetes.io/zone"] == instance["Placement"]["AvailabilityZone"]
+    assert not instances
     assert nodes["items"][0]["status"]["capacity"]["pods"] == "17"
     Aws.until(lambda: eks.describe_addon(clusterName="slipway-dev", addonName="vpc-cni")["addon"]["status"] == "ACTIVE")
 

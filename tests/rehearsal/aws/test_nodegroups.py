@@ -116,7 +116,13 @@ def test_scale_to_zero_and_delete_leave_nothing(
     assert nodegroup["nodeRole"] not in eks.list_access_entries(clusterName="slipway-dev")["accessEntries"]
 
 
-def test_group_follows_its_auto_scaling_group(aws: Aws, eks: Any, nodegroup: dict[str, Any]) -> None:
+@pytest.fixture
+def attentive(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Groups look at their Auto Scaling group more often than is good for a long run."""
+    monkeypatch.setattr("rehearsal.aws.eks.nodes._SHORTEST_FOLLOW_SECONDS", 0.3)
+
+
+def test_group_follows_its_auto_scaling_group(aws: Aws, eks: Any, attentive: None, nodegroup: dict[str, Any]) -> None:
     name = nodegroup["resources"]["autoScalingGroups"][0]["name"]
     aws.client("autoscaling").set_desired_capacity(AutoScalingGroupName=name, DesiredCapacity=4)
     aws.until(lambda: aws.kubernetes.objects[_PATH]["desired"] == 4)

@@ -16,6 +16,7 @@ from werkzeug.serving import make_server
 
 from rehearsal.aws.clock import Clock
 from rehearsal.aws.server import Cloud
+from tests.rehearsal.aws.turns import end_turn, take_turn
 
 SPEED = 20_000.0
 TEMPLATES = Path(__file__).parents[3] / "include" / "cloudformation"
@@ -106,10 +107,12 @@ def server() -> Iterator[Aws]:
     http = make_server("127.0.0.1", 0, cloud, threaded=True, request_handler=Quiet)
     thread = threading.Thread(target=http.serve_forever, daemon=True)
     thread.start()
+    take_turn(cloud)
     yield Aws(f"http://127.0.0.1:{http.server_port}", cloud)
     http.shutdown()
     http.server_close()
     thread.join()
+    end_turn(cloud)
 
 
 @pytest.fixture

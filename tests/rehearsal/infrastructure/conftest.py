@@ -24,6 +24,7 @@ from rehearsal.aws.clock import Clock
 from rehearsal.aws.cloudformation import install
 from rehearsal.aws.server import Cloud
 from tests.rehearsal.aws.fake_kubernetes import FakeKubernetes
+from tests.rehearsal.aws.turns import end_turn, take_turn
 
 ROOT = Path(__file__).resolve().parents[3]
 SPEED = 2400.0
@@ -86,6 +87,7 @@ def running_aws() -> Iterator[Aws]:
     server.shutdown()
     server.server_close()
     thread.join()
+    end_turn(cloud)
     cloud.stop()
     kubernetes.stop()
 
@@ -105,6 +107,7 @@ def aws(running_aws: Aws, include: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     """The cloud, where everybody finds it. It is not emptied: every test has an environment of its own."""
     running_aws.kubernetes.broken = False
     running_aws.kubernetes.unready.clear()
+    take_turn(running_aws.cloud)
     monkeypatch.setenv("AWS_ENDPOINT_URL", running_aws.url)
     monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", "aws://")
     monkeypatch.setenv(paths.VARIABLE, str(include))
