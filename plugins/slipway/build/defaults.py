@@ -65,8 +65,9 @@ def deploy_params() -> dict[str, Param]:
             description="Say what would be created, changed, replaced or deleted, and change nothing.",
         ),
         "approve": Param(
-            [],
-            type="array",
+            None,
+            # Nullable, or the form would demand one.
+            type=["null", "array"],
             items={"type": "string"},
             title="Approved replacements",
             description=(
