@@ -142,10 +142,13 @@ class Applier:
                 break
             except KubernetesApiError as error:
                 taken = _ceded_fields(error)
-                if taken:
+                less = body
+                for field, _ in taken:
+                    less = without_field(less, field)
+                # The same conflict over the same body would come for ever.
+                if less != body:
                     ceded += [f"{field} is left to {manager}" for field, manager in taken]
-                    for field, _ in taken:
-                        body = without_field(body, field)
+                    body = less
                 elif _needs_replacement(ref, error) and not replaced:
                     replaced = True
                     if self.dry_run:

@@ -16,7 +16,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from slipway.hooks.aws import AwsHook, client, code_of
-from slipway.model.errors import SlipwayError
+from slipway.model.errors import Problem, RefusedError
 from slipway.model.platform import Platform
 
 # EKS honours a token for 15 minutes after it was signed; renewed early enough for a slow request to end.
@@ -26,8 +26,19 @@ TOKEN_RENEWAL_SECONDS = 2 * 60
 PRESIGNED_SECONDS = 60
 
 
-class ClusterAbsent(SlipwayError):
-    """EKS has no such cluster."""
+class ClusterAbsent(RefusedError):
+    """EKS has no such cluster, or none with an API yet. Trying again makes none: the stage infrastructure does."""
+
+    def __init__(self, cluster: str, region: str, found: str) -> None:
+        super().__init__(
+            Problem(
+                f"EKS cluster {cluster} in {region}",
+                "",
+                found,
+                "an active cluster",
+                "run platform_deploy with the stage infrastructure, and choose the region that the platform is in",
+            )
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +93,10 @@ class EksAccess:
             cluster = client("eks", self.region).describe_cluster(name=self.cluster)["cluster"]
         except ClientError as error:
             if code_of(error) == "ResourceNotFoundException":
-                raise ClusterAbsent(f"There is no EKS cluster {self.cluster} in {self.region}") from error
+                raise ClusterAbsent(self.cluster, self.region, "no such cluster") from error
             raise
         if not cluster.get("endpoint"):
-            raise ClusterAbsent(f"EKS cluster {self.cluster} is {cluster.get('status')} and has no API endpoint yet")
+            raise ClusterAbsent(self.cluster, self.region, f"status {cluster.get('status')} and no API endpoint yet")
         self.url = cluster["endpoint"]
         authority = base64.b64decode(cluster["certificateAuthority"]["data"]).decode()
         return ClusterEndpoint(self.cluster, self.region, self.url, authority)

@@ -130,6 +130,14 @@ def test_a_conflict_names_manager_and_fields_and_takes_nothing() -> None:
     assert all(query["force"] == "false" for _, query, _ in script.sent("PATCH"))
 
 
+def test_a_conflict_that_comes_back_over_what_was_ceded_already_ends() -> None:
+    script = having(job()).on("PATCH", JOB_PATH, 409, conflict("kube-controller-manager", ".spec.replicas"))
+    with pytest.raises(ApplyError, match=r"spec.replicas: found set by kube-controller-manager") as caught:
+        applied(script, {**job(), "spec": {"replicas": 1}})
+    assert caught.value.final
+    assert len(script.sent("PATCH")) == 2
+
+
 def test_a_controllers_field_is_ceded() -> None:
     script = having(job())
     script.on("PATCH", JOB_PATH, 409, conflict("kube-controller-manager", ".spec.replicas"))
