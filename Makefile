@@ -60,6 +60,27 @@ clean: ## Delete the state of runs and all caches; .venv stays
 test: $(STAMP) ## Run the tests
 	$(BIN)/python -m pytest $(TESTS)
 
+# What a kubelet has to run a container for: nothing runs on the control plane's simulated nodes.
+CHECKS_THAT_RUN := passes_says_what_it_proved or fails_fails_with_its_own_words or proves_nothing_fails \
+	or gate_counts_honestly or gate_refuses_failures_unknowns
+SERVER_TESTS := $(addprefix tests/rehearsal/kubernetes/test_,server_side_apply.py writes.py watch.py admission.py)
+
+.PHONY: conformance
+conformance: $(STAMP) ## Hold the emulated API server and Kubernetes' own to the same tests (builds the latter once)
+	$(BIN)/python -m rehearsal.controlplane.binaries
+	@failed=0; \
+	for plane in rehearsal.kubernetes rehearsal.controlplane; do \
+		echo "== $$plane"; \
+		SLIPWAY_PLANE=$$plane $(BIN)/python -m pytest -q tests/conformance $(SERVER_TESTS) || failed=1; \
+	done; \
+	echo "== components on Kubernetes' own control plane"; \
+	CLUSTER=control-plane $(BIN)/python -m pytest -q tests/rehearsal/components -k "not ($(CHECKS_THAT_RUN))" || failed=1; \
+	exit $$failed
+
+.PHONY: conformance-possible
+conformance-possible: $(STAMP)
+	@$(BIN)/python -m rehearsal.controlplane.binaries --possible
+
 .PHONY: check
 check: ## Linters, types, layering, templates and drift of generated documents
 	@$(MAKE) --no-print-directory --keep-going check-lint check-types check-layers check-templates check-yaml check-docs

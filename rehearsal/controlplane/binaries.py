@@ -71,6 +71,15 @@ class Binaries:
         for name in _SOURCES:
             self.path(name)
 
+    def require_possible(self) -> None:
+        """Look whether `ensure` may succeed, without building anything.
+
+        :raises BinaryError: a program is missing and there is no Go to build it with.
+        """
+        for name in _SOURCES:
+            if not (self._chosen(name) or self._on_path(name) or (self._cache / name).is_file()):
+                _require_go(name)
+
     def _chosen(self, name: str) -> str | None:
         folder = os.environ.get(VARIABLE)
         if not folder:
@@ -88,12 +97,7 @@ class Binaries:
         return found if re.search(rf"{re.escape(KUBERNETES_VERSION)}\b", told) else None
 
     def _build(self, name: str, target: Path) -> None:
-        go = shutil.which("go")
-        if not go:
-            raise BinaryError(
-                f"{name} {KUBERNETES_VERSION} is not here. Put Kubernetes' server programs, etcd and kwok into a "
-                f"folder and name it by {VARIABLE}, or install Go 1.26 or newer to have them built from their modules"
-            )
+        go = _require_go(name)
         folder, package = _SOURCES[name]
         print(f"Building {name} from Go modules (once; the first one takes minutes)", file=sys.stderr, flush=True)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -123,3 +127,31 @@ class Binaries:
         if done.returncode != 0:
             raise BinaryError(f"{name} could not be built:\n{done.stderr.strip()[-2000:]}")
         partial.rename(target)
+
+
+def _require_go(name: str) -> str:
+    go = shutil.which("go")
+    if not go:
+        raise BinaryError(
+            f"{name} {KUBERNETES_VERSION} is not here. Put Kubernetes' server programs, etcd and kwok into a "
+            f"folder and name it by {VARIABLE}, or install Go 1.26 or newer to have them built from their modules"
+        )
+    return go
+
+
+def main() -> int:
+    """``python -m rehearsal.controlplane.binaries [--possible]``: have all programs, or say why they cannot be had."""
+    binaries = Binaries()
+    try:
+        if sys.argv[1:] == ["--possible"]:
+            binaries.require_possible()
+        else:
+            binaries.ensure()
+    except BinaryError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
