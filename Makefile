@@ -123,10 +123,9 @@ lock: $(STAMP) ## Compile requirements*.txt anew from requirements*.in, with has
 	done
 
 .PHONY: bench
-bench: $(STAMP) ## Run the benchmarks
-	@shopt -s nullglob; found=(benchmarks/bench_*.py); \
-	if [ $${#found[@]} -eq 0 ]; then echo "No benchmarks/bench_*.py here: nothing was measured." >&2; exit 1; fi; \
-	for file in "$${found[@]}"; do echo "== $$file"; $(BIN)/python "$$file"; done
+bench: $(STAMP) ## Run the benchmarks and write docs/performance.md's table (about 15 minutes)
+	@for name in dag_parse apply deploy; do echo "== $$name"; $(BIN)/python benchmarks/$$name.py; done
+	@$(BIN)/python benchmarks/table.py
 
 $(STAMP): requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else \

@@ -1,0 +1,70 @@
+"""Writes the recorded results into docs/performance.md, between the markers."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+from common import RESULTS, ROOT
+
+PAGE = ROOT / "docs" / "performance.md"
+BEGIN, END = "<!-- results: written by make bench -->", "<!-- end of results -->"
+
+
+def table(results: list[dict[str, Any]]) -> str:
+    """Markdown of all results with the machines they were measured on."""
+    lines = [
+        "| what | seconds | against | seconds | ratio | aim | met | rounds | on |",
+        "|---|---:|---|---:|---:|---|---|---:|---|",
+    ]
+    lines += [_row(result) for result in results]
+    notes = [f"- {result['ours']}: {result['note']}." for result in results if result.get("note")]
+    machines = sorted({_machine(result) for result in results})
+    days = sorted({f"{datetime.fromtimestamp(result['at'], UTC):%Y-%m-%d}" for result in results})
+    measured = f"Measured {' and '.join(days)} on {'; '.join(machines)}; one-minute load average {_loads(results)}."
+    return "\n".join([measured, "", *lines, "", *notes])
+
+
+def _row(result: dict[str, Any]) -> str:
+    bound = float(result["aim"].removeprefix("at most ").split()[0])
+    cells = [
+        result["ours"],
+        f"{result['ours_seconds']:.2f}",
+        result["baseline"],
+        f"{result['baseline_seconds']:.2f}",
+        f"{result['ratio']:.2f}",
+        result["aim"],
+        "yes" if result["ratio"] <= bound else "**no**",
+        str(result["rounds"]),
+        result["setting"],
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _machine(result: dict[str, Any]) -> str:
+    machine = result["machine"]
+    return f"{machine['cores']} cores of {machine['processor']}, {machine['kernel']}, Python {machine['python']}"
+
+
+def _loads(results: list[dict[str, Any]]) -> str:
+    loads = [result["machine"]["load"] for result in results]
+    return f"{min(loads)} to {max(loads)}"
+
+
+def main() -> int:
+    results = [json.loads(file.read_text()) for file in sorted(RESULTS.glob("*.json"))]
+    if not results:
+        sys.stderr.write(f"No results in {RESULTS}: run make bench.\n")
+        return 1
+    results.sort(key=lambda result: result["at"])
+    text = PAGE.read_text()
+    before, rest = text.split(BEGIN, 1)
+    after = rest.split(END, 1)[1]
+    PAGE.write_text(f"{before}{BEGIN}\n\n{table(results)}\n\n{END}{after}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
