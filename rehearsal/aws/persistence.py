@@ -28,6 +28,8 @@ _LOG = logging.getLogger(__name__)
 _FILE = "aws.state"
 _FORMAT = 1
 _QUIET_SECONDS = 2.0
+# So many times as long as a save holds up requests there is none: they wait for a tenth of the time at most.
+_PAUSE_FACTOR = 10
 _LOCKS: dict[type, Callable[[], Any]] = {
     type(threading.Lock()): threading.Lock,
     type(threading.RLock()): threading.RLock,
@@ -42,17 +44,21 @@ class StateError(RuntimeError):
     """The saved state cannot be read; the message says what to do."""
 
 
-def save(folder: Path, content: dict[str, Any]) -> None:
-    """Write moto's backends and ``content`` to ``folder``; the file is replaced as a whole or not at all."""
+def dump(content: dict[str, Any]) -> bytes:
+    """moto's backends and ``content`` as they are now."""
+    backends = dict(_backends())
+    try:
+        return _pickled({"backends": backends, **content})
+    except Exception:
+        # One backend that cannot be pickled must not cost all others; which one it is takes a second look.
+        return _pickled({"backends": {k: b for k, b in backends.items() if _pickles(k, b)}, **content})
+
+
+def write(folder: Path, data: bytes) -> None:
+    """Put a :func:`dump` into ``folder``; the file is replaced as a whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / _FILE
     temporary = target.with_suffix(".new")
-    backends = dict(_backends())
-    try:
-        data = _pickled({"backends": backends, **content})
-    except Exception:
-        # One backend that cannot be pickled must not cost all others; which one it is takes a second look.
-        data = _pickled({"backends": {k: b for k, b in backends.items() if _pickles(k, b)}, **content})
     # Secrets and keys are in it.
     with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         pickle.dump((_FORMAT, moto.__version__), file)
@@ -115,24 +121,28 @@ class Saver:
         self._thread.join()
         self.save()
 
-    def save(self) -> None:
-        """Save now."""
+    def save(self) -> float:
+        """Save now; returns for how many seconds that held up requests. Writing does not: disks may be slow."""
         with self._lock:
+            began = time.monotonic()
             self._changed.clear()
-            save(self._folder, self._content())
+            data = dump(self._content())
+            held = time.monotonic() - began
+        write(self._folder, data)
+        return held
 
     def _run(self) -> None:
         while not self._stopped.is_set():
             self._changed.wait()
             if self._stopped.wait(_QUIET_SECONDS):
                 return
-            began = time.monotonic()
+            held = 0.0
             try:
-                self.save()
+                held = self.save()
             except (OSError, pickle.PicklingError):
                 _LOG.exception("state could not be saved in %s", self._folder)
-            # Saving holds up requests; a large state is saved less often.
-            self._stopped.wait(10 * (time.monotonic() - began))
+            # A large state is saved less often.
+            self._stopped.wait(_PAUSE_FACTOR * held)
 
 
 def _backends() -> Iterator[tuple[Key, Any]]:
