@@ -7,6 +7,7 @@ node groups and ``kubectl apply -k`` works by hand on any cluster.
 from __future__ import annotations
 
 import copy
+import hashlib
 import os
 import shutil
 import subprocess
@@ -19,6 +20,7 @@ from typing import Any
 
 import yaml
 
+from slipway.catalog.rendered import contents, remembered
 from slipway.model.component import Component
 from slipway.model.errors import ConfigurationError, Problem
 from slipway.model.platform import Platform
@@ -40,7 +42,10 @@ def render(component: Component, platform: Platform) -> list[Manifest]:
     :raises ConfigurationError: kustomize refused the folder; the message is kustomize's own.
     """
     folder = overlay_folder(component, platform.environment.name)
-    return [_adapt(manifest, component, platform) for manifest in _kustomize(folder, _fingerprint(component.folder))]
+    return [
+        _adapt(manifest, component, platform)
+        for manifest in _kustomize(folder, contents(component.folder, Path(_kubectl())))
+    ]
 
 
 def render_all(components: Iterable[Component], platform: Platform) -> list[tuple[Component, list[Manifest]]]:
@@ -115,14 +120,14 @@ def place(pod_spec: Manifest, workload: str, platform: Platform) -> None:
         pod_spec["tolerations"] = tolerations
 
 
-def _fingerprint(folder: Path) -> int:
-    """Changes when a file of the folder does, so that rendering twice in one process reads the disk once."""
-    stats = ((path, path.stat()) for path in sorted(folder.rglob("*")) if path.is_file())
-    return hash(tuple((str(path), stat.st_mtime_ns, stat.st_size) for path, stat in stats))
-
-
 @lru_cache(maxsize=256)
-def _kustomize(folder: Path, fingerprint: int) -> tuple[Manifest, ...]:
+def _kustomize(folder: Path, digest: str) -> tuple[Manifest, ...]:
+    # An overlay renders other objects than its base from the same files.
+    key = hashlib.sha256(f"{folder}\0{digest}".encode()).hexdigest()
+    return tuple(remembered(key, lambda: _run_kustomize(folder)))
+
+
+def _run_kustomize(folder: Path) -> list[Manifest]:
     try:
         process = subprocess.run(
             [_kubectl(), "kustomize", str(folder)],
@@ -140,7 +145,7 @@ def _kustomize(folder: Path, fingerprint: int) -> tuple[Manifest, ...]:
     if process.returncode != 0:
         raise ConfigurationError(missing_files(folder) or [_refusal(folder, process.stderr.strip())])
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return tuple(document for document in yaml.load_all(process.stdout, Loader=loader) if document)
+    return [document for document in yaml.load_all(process.stdout, Loader=loader) if document]
 
 
 def missing_files(folder: Path) -> list[Problem]:
