@@ -17,6 +17,14 @@ from slipway.model.records import CheckResult, CheckState
 # Workloads that serve come before those that end.
 _MAIN_KINDS = ("StatefulSet", "Deployment", "DaemonSet", "CronJob", "Job")
 
+# What a check's pod requests; its memory limit, when it is the usual one, is seldom needed in full.
+CPU_REQUEST, USUAL_REQUEST, USUAL_LIMIT = "50m", "64Mi", "256Mi"
+
+
+def memory_request(check: Check) -> str:
+    """Memory that a check's pod requests; one that asks for another limit than usual is given all of it."""
+    return USUAL_REQUEST if check.memory == USUAL_LIMIT else check.memory
+
 
 def proof_in(lines: Sequence[str], check: str) -> dict[str, JsonValue] | None:
     """The last line that is a JSON object about the check, as it says what was proved.

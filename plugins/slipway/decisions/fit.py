@@ -12,7 +12,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from slipway.decisions.capacity import Allocatable
+from slipway.decisions.checks import CPU_REQUEST, memory_request
 from slipway.decisions.quantities import mebibytes, millicores
+from slipway.model.component import Component
+from slipway.model.errors import ConfigurationError, Problem
 
 # More extra nodes than this is a different platform, not an adjustment.
 _MOST_EXTRA_NODES = 20
@@ -233,6 +236,51 @@ def demands_of(component: str, manifests: Iterable[Mapping[str, Any]]) -> list[D
             )
         )
     return found
+
+
+def all_demands(rendered: Iterable[tuple[Component, Iterable[Mapping[str, Any]]]]) -> list[Demand]:
+    """:func:`demands_of` all components.
+
+    :raises ConfigurationError: requests or a shape of a manifest that cannot be read.
+    """
+    demands: list[Demand] = []
+    problems: list[Problem] = []
+    for component, manifests in rendered:
+        for manifest in manifests:
+            try:
+                demands += demands_of(component.name, [manifest])
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                where = f"include/manifests/{component.stage.value}/{component.name}"
+                field = f"{manifest.get('kind')} {manifest.get('metadata', {}).get('name')}"
+                found = f"{type(error).__name__}: {error}"
+                allowed = "a workload with containers whose requests are Kubernetes quantities"
+                problems.append(Problem(where, field, found, allowed, "correct its manifest"))
+    if problems:
+        raise ConfigurationError(problems)
+    return demands
+
+
+def largest_check(components: Iterable[Component]) -> list[Demand]:
+    """The check pod that needs the most room. Checks come and go, but each of them must find a place once.
+
+    :raises ConfigurationError: a check's memory is no quantity.
+    """
+    demands: list[Demand] = []
+    problems: list[Problem] = []
+    for component in components:
+        for check in component.spec.checks:
+            try:
+                memory = mebibytes(memory_request(check))
+            except ValueError:
+                where = f"include/manifests/{component.stage.value}/{component.name}/component.yaml"
+                allowed, mend = "a Kubernetes quantity such as 256Mi", "correct the value"
+                problems.append(Problem(where, f"checks.{check.name}.memory", repr(check.memory), allowed, mend))
+                continue
+            owner = f"check {component.name}/{check.name}"
+            demands.append(Demand(owner, component.name, 1, millicores(CPU_REQUEST), memory))
+    if problems:
+        raise ConfigurationError(problems)
+    return sorted(demands, key=lambda one: one.memory)[-1:]
 
 
 def _requests(pod: Mapping[str, Any]) -> tuple[int, int]:

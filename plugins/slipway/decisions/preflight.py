@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,14 +14,14 @@ from slipway.decisions.fit import Demand, Fit, Shape, judge_fit, what_would_hold
 from slipway.model.environment import Environment, NatMode, Network4
 from slipway.model.errors import Problem
 from slipway.model.facts import AccountFacts, InstanceType, VersionFacts
-from slipway.model.platform import PlacedNodeGroup, Platform
+from slipway.model.platform import NODE_NAMES_LIMIT, PlacedNodeGroup, Platform
 
 _SOON = timedelta(days=60)
 
 
 def judge_offline(environment: Environment, known_types: frozenset[str]) -> list[Problem]:
-    """Problems that need no call: instance types that do not exist."""
-    return [
+    """Problems that need no call: instance types that do not exist, names that EKS would not take."""
+    problems = [
         Problem(
             _where(environment),
             f"node_groups.{name}.instance_types",
@@ -32,6 +33,23 @@ def judge_offline(environment: Environment, known_types: frozenset[str]) -> list
         for instance in group.instance_types
         if instance not in known_types
     ]
+    return [*problems, *_judge_group_names(environment)]
+
+
+def _judge_group_names(environment: Environment) -> list[Problem]:
+    """A zonal group becomes one per zone, called after it: ``streaming-1a``."""
+    problems = []
+    zonal = [name for name, group in environment.node_groups.items() if group.zonal]
+    for name, group in environment.node_groups.items():
+        limit = NODE_NAMES_LIMIT - (len("-1a") if group.zonal else 0)
+        if len(name) > limit:
+            found, allowed = f"a name of {len(name)} characters", f"at most {limit}, a zone's suffix not counted"
+            problems.append(Problem(_where(environment), f"node_groups.{name}", found, allowed, "shorten it"))
+        for other in zonal:
+            if re.fullmatch(rf"{re.escape(other)}-\d[a-z]", name):
+                found, allowed = f"a name that the zonal group {other} takes", f"no name like {other}-1a"
+                problems.append(Problem(_where(environment), f"node_groups.{name}", found, allowed, "rename it"))
+    return problems
 
 
 def overlaps(environment: Environment, region: str, others: Iterable[Environment]) -> list[Problem]:

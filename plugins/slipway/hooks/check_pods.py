@@ -11,10 +11,10 @@ from pathlib import PurePosixPath
 
 from kubernetes.client import models as k8s
 
+from slipway.decisions.checks import CPU_REQUEST, memory_request
 from slipway.model.component import Check, Component
 
 SCRIPTS_PATH = "/checks"
-SMALL_REQUEST, SMALL_LIMIT = "64Mi", "256Mi"
 
 
 def base_pod() -> k8s.V1Pod:
@@ -63,9 +63,9 @@ def mounts(check: Check) -> list[k8s.V1VolumeMount]:
 
 
 def resources(check: Check) -> k8s.V1ResourceRequirements:
-    """Requests and limits; a check that asks for more memory than usual is given all of it."""
-    request = SMALL_REQUEST if check.memory == SMALL_LIMIT else check.memory
-    return k8s.V1ResourceRequirements(requests={"cpu": "50m", "memory": request}, limits={"memory": check.memory})
+    """Requests and limits."""
+    requests = {"cpu": CPU_REQUEST, "memory": memory_request(check)}
+    return k8s.V1ResourceRequirements(requests=requests, limits={"memory": check.memory})
 
 
 def pod_security(check: Check) -> k8s.V1PodSecurityContext:

@@ -7,7 +7,6 @@ from enum import StrEnum
 
 from slipway.model.environment import Addon, AddonPhase, Environment, NodeGroup
 
-CLUSTER_NAME_LIMIT = 100
 NODE_NAMES_LIMIT = 63
 SYSTEM_NAMESPACE = "slipway-system"
 FIELD_MANAGER = "slipway"

@@ -15,7 +15,7 @@ from slipway.catalog.environments import other_environments
 from slipway.catalog.paths import include_dir
 from slipway.catalog.render import Manifest, render_all
 from slipway.decisions.estimate import CostLine, estimate, total
-from slipway.decisions.fit import Fit, demands_of
+from slipway.decisions.fit import Demand, Fit, all_demands, largest_check
 from slipway.decisions.images import judge_images
 from slipway.decisions.objects import judge_disabled, judge_objects
 from slipway.decisions.parameters import choose_zones
@@ -60,7 +60,7 @@ class PreflightOperator(BaseOperator):
             raise AirflowFailException(f"Nothing was changed. {error}") from None
 
     def _judge(self, context: Context) -> dict[str, Any]:
-        platform, rendered = self._offline(context)
+        platform, rendered, demands = self._offline(context)
         environment = platform.environment
         hook = AccountHook(platform)
         identity = hook.identity()
@@ -79,13 +79,12 @@ class PreflightOperator(BaseOperator):
             remarks += [f"{problem.where}: {problem.field} is {problem.found}" for problem in shared]
         if not zones or unoffered_types(environment, facts):
             raise ConfigurationError(problems)
-        demands = [demand for one, manifests in rendered for demand in demands_of(one.name, manifests)]
         fleet = judge_fleet(platform, facts, zones, demands)
         _insist([*problems, *fleet.problems])
         remarks += [*notes(platform, facts, now), *fleet.notes]
         return self._report(platform, facts, zones, fleet, rendered, remarks, now)
 
-    def _offline(self, context: Context) -> tuple[Platform, Rendered]:
+    def _offline(self, context: Context) -> tuple[Platform, Rendered, list[Demand]]:
         """Everything that is judged without a single call.
 
         :raises ConfigurationError: with the problems of the environment's file and of all components.
@@ -113,8 +112,12 @@ class PreflightOperator(BaseOperator):
             problems += error.problems
         problems += [problem for component, manifests in rendered for problem in judge_images(component, manifests)]
         problems += judge_objects(rendered)
+        try:
+            demands = [*all_demands(rendered), *largest_check(component for component, _ in rendered)]
+        except ConfigurationError as error:
+            raise ConfigurationError([*problems, *error.problems]) from None
         _insist(problems)
-        return platform, rendered
+        return platform, rendered, demands
 
     def _report(
         self,

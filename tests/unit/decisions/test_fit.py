@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from slipway.decisions.capacity import Allocatable, allocatable, max_pods
-from slipway.decisions.fit import Demand, Shape, demands_of, judge_fit, what_would_hold
+from slipway.decisions.fit import Demand, Shape, all_demands, demands_of, judge_fit, largest_check, what_would_hold
 from slipway.decisions.quantities import mebibytes, millicores
+from slipway.model.component import Component, ComponentSpec, StageName
+from slipway.model.errors import ConfigurationError
 from slipway.model.facts import InstanceType
 
 NODE = Allocatable(cpu=1900, memory=3000, pods=17)
@@ -126,6 +130,38 @@ def test_memory_quantities_round_up(text: str, mebi: int) -> None:
 def test_broken_quantities(text: str) -> None:
     with pytest.raises(ValueError, match="not a Kubernetes quantity"):
         mebibytes(text)
+
+
+def checked(*memories: str) -> Component:
+    checks = [
+        {"name": f"c{index}", "proves": "it", "command": ["true"], "memory": memory}
+        for index, memory in enumerate(memories)
+    ]
+    spec = ComponentSpec.model_validate({"description": "x", "namespace": "x", "checks": checks})
+    return Component(name="x", stage=StageName.DATA_LAYER, folder=Path("x"), spec=spec)
+
+
+def test_the_largest_check_needs_a_place() -> None:
+    # The usual limit is requested in part only.
+    (found,) = largest_check([checked("256Mi", "128Mi"), checked("100Mi")])
+    assert (found.owner, found.pods, found.cpu, found.memory) == ("check x/c1", 1, 50, 128)
+    assert largest_check([checked()]) == []
+
+
+def test_a_checks_memory_is_a_quantity() -> None:
+    with pytest.raises(ConfigurationError, match=r"component.yaml: checks.c1.memory: found '1GB'"):
+        largest_check([checked("64Mi", "1GB")])
+
+
+@pytest.mark.parametrize("requests", [{"cpu": "abc"}, {"memory": "1GB"}, "none"])
+def test_requests_that_cannot_be_read_are_named(requests: object) -> None:
+    manifest = {
+        "kind": "Deployment",
+        "metadata": {"name": "d"},
+        "spec": {"template": {"spec": {"containers": [{"resources": {"requests": requests}}]}}},
+    }
+    with pytest.raises(ConfigurationError, match="include/manifests/data-layer/x: Deployment d: found"):
+        all_demands([(checked(), [manifest])])
 
 
 sizes = st.tuples(st.integers(1, 6), st.integers(1, 2500), st.integers(1, 4000))

@@ -57,6 +57,25 @@ def test_an_unknown_type_is_named_with_its_group() -> None:
     assert "did you mean t3.large?" in problem.allowed
 
 
+@pytest.mark.parametrize(
+    ("name", "zonal", "fragment"),
+    [
+        ("n" * 63, False, None),
+        ("n" * 60, True, None),
+        ("n" * 61, True, "a name of 61 characters"),
+        ("streaming-1a", False, "a name that the zonal group streaming takes"),
+        ("streaming-a", False, None),
+    ],
+)
+def test_names_of_node_groups(name: str, zonal: bool, fragment: str | None) -> None:
+    spec = {"instance_types": ["t3.large"], "min": 1, "desired": 1, "max": 1}
+    named = {"primary": spec, "streaming": {**spec, "zonal": True}, name: {**spec, "zonal": zonal}}
+    found = judge_offline(make_platform(node_groups=named).environment, KNOWN)
+    assert [(problem.field, problem.found) for problem in found] == (
+        [] if fragment is None else [(f"node_groups.{name}", fragment)]
+    )
+
+
 def test_the_accounts_of_others_are_refused() -> None:
     environment = make_platform().environment
     assert judge_identity(environment, environment.account, "me") == []
