@@ -14,13 +14,18 @@ ASKED = "SLIPWAY_PLANE" in os.environ
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    """A client with full rights on an empty cluster."""
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterUnderTest]:
+    """A cluster without nodes."""
     if not ASKED:
         pytest.skip("make conformance runs this: it names the server to test by SLIPWAY_PLANE")
     process = Process(tmp_path_factory.mktemp("state"), "http://127.0.0.1:1").start()
-    cluster = ClusterUnderTest(process, "manifests")
+    yield ClusterUnderTest(process, "manifests")
+    assert process.stop() == 0
+
+
+@pytest.fixture(scope="session")
+def server(cluster: ClusterUnderTest) -> Iterator[httpx.Client]:
+    """A client with full rights on the cluster."""
     with cluster.http(cluster.admin_token()) as client:
         eventually(lambda: client.get("/readyz").status_code == 200)
         yield client
-    assert process.stop() == 0
