@@ -147,6 +147,17 @@ def containers_of(pod_spec: Obj) -> Iterator[tuple[str, int, Obj]]:
             yield field, index, container
 
 
+def claims_of(pod: Obj) -> list[str]:
+    """Names of the claims a pod mounts."""
+    names = [
+        name
+        for volume in dig(pod, "spec", "volumes", default=[])
+        if (name := dig(volume, "persistentVolumeClaim", "claimName"))
+    ]
+    names += [f"{name_of(pod)}-{v['name']}" for v in dig(pod, "spec", "volumes", default=[]) if "ephemeral" in v]
+    return names
+
+
 def short_hash(value: str, length: int = 10) -> str:
     """A stable lower-case suffix without vowels, like the ones controllers put into names."""
     alphabet = "bcdfghjklmnpqrstvwxz2456789"

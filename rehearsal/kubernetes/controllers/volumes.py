@@ -10,6 +10,7 @@ from rehearsal.kubernetes.controllers.base import Controller, Name
 from rehearsal.kubernetes.objects import (
     Obj,
     annotations_of,
+    claims_of,
     clone,
     dig,
     is_deleting,
@@ -278,14 +279,3 @@ def driver_of(storage_class: Obj) -> str:
     """The CSI driver behind a class."""
     provisioner = str(storage_class["provisioner"])
     return _MIGRATED.get(provisioner, provisioner)
-
-
-def claims_of(pod: Obj) -> list[str]:
-    """Names of the claims a pod mounts."""
-    names = [
-        name
-        for volume in dig(pod, "spec", "volumes", default=[])
-        if (name := dig(volume, "persistentVolumeClaim", "claimName"))
-    ]
-    names += [f"{name_of(pod)}-{v['name']}" for v in dig(pod, "spec", "volumes", default=[]) if "ephemeral" in v]
-    return names

@@ -5,8 +5,7 @@ from __future__ import annotations
 import base64
 import re
 
-from rehearsal.kubernetes.controllers.volumes import claims_of
-from rehearsal.kubernetes.objects import Obj, dig, is_true, name_of, namespace_of, uid_of
+from rehearsal.kubernetes.objects import Obj, claims_of, dig, is_true, name_of, namespace_of, uid_of
 from rehearsal.kubernetes.store import Store
 
 _VARIABLE = re.compile(r"\$(\$?)\(([A-Za-z_][-._A-Za-z0-9]*)\)")

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from rehearsal.kubernetes import quantity
 from rehearsal.kubernetes.controllers.base import Controller, Name
-from rehearsal.kubernetes.controllers.volumes import SELECTED_NODE, claims_of
+from rehearsal.kubernetes.controllers.volumes import SELECTED_NODE
 from rehearsal.kubernetes.objects import (
     Obj,
     annotations_of,
+    claims_of,
     condition,
     dig,
     is_deleting,
