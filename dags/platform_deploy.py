@@ -20,17 +20,16 @@ stopped. One lease per platform keeps two runs apart.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import DAG
-
 from slipway.build.defaults import DEFAULT_ARGS, deploy_params
 from slipway.build.deploy import build_deploy
 
 with DAG(
     dag_id="platform_deploy",
     schedule=None,
-    start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
     default_args=DEFAULT_ARGS,
     params=deploy_params(),
