@@ -39,13 +39,11 @@ NODE = {
 }
 
 
-def free_port(first: int = 6450, last: int = 6499) -> int:
-    """A free port of the range these tests may use."""
-    for port in range(first + os.getpid() % 20, last):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)):
-                return port
-    raise RuntimeError(f"no free port in {first}-{last}")
+def free_port() -> int:
+    """A port that the system gives to nobody else meanwhile: tests run in several processes at a time."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 class FakeSts(BaseHTTPRequestHandler):
@@ -82,7 +80,7 @@ class Process:
         admin_port = free_port()
         self.admin = f"http://127.0.0.1:{admin_port}"
         command = [sys.executable, "-m", PLANE, "--admin-port", str(admin_port)]
-        command += ["--port", str(free_port(admin_port + 1)), "--sts-endpoint", self.sts]
+        command += ["--port", str(free_port()), "--sts-endpoint", self.sts]
         command += ["--state", str(self.state), "--speed", str(self.speed)]
         environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
         environment |= {"AWS_ACCESS_KEY_ID": "creator", "AWS_SECRET_ACCESS_KEY": "secret-of-creator"}
