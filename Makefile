@@ -14,10 +14,12 @@ STAMP := $(VENV)/.slipway-installed
 unexport PYTHONDONTWRITEBYTECODE
 # A session's own virtual environment must not be mistaken for ours.
 unexport VIRTUAL_ENV
-# Passed to the driver of `make run` as they are; rehearsal/run/settings.py says what each means.
-export ONESHOT PLAN_ONLY STAGES ENVIRONMENT DAG RUN_TIMEOUT SLIPWAY_RUN_DIR SLIPWAY_DAGS_FOLDER AIRFLOW_PARALLELISM
-export AIRFLOW_PORT AIRFLOW_WORKER_LOG_PORT AIRFLOW_TRIGGER_LOG_PORT POSTGRES_PORT
-export REHEARSAL_AWS_PORT REHEARSAL_KUBERNETES_PORT REHEARSAL_ADMIN_PORT REHEARSAL_SPEED
+# Passed on as they are, and only when given: a bare `export` would set the others to nothing, which is not unset.
+# rehearsal/run/settings.py says what each means.
+PASSED := ONESHOT PLAN_ONLY STAGES ENVIRONMENT DAG CLUSTER RUN_TIMEOUT SLIPWAY_RUN_DIR SLIPWAY_DAGS_FOLDER \
+	AIRFLOW_PARALLELISM AIRFLOW_PORT AIRFLOW_WORKER_LOG_PORT AIRFLOW_TRIGGER_LOG_PORT POSTGRES_PORT \
+	REHEARSAL_AWS_PORT REHEARSAL_KUBERNETES_PORT REHEARSAL_ADMIN_PORT REHEARSAL_SPEED
+$(foreach name,$(PASSED),$(if $($(name)),$(eval export $(name))))
 export PYTHONPATH := $(CURDIR)/plugins:$(CURDIR)
 
 ##@ Use

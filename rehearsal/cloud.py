@@ -27,6 +27,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 
 from rehearsal.kubeconfig import CloudError, exec_credential, kubeconfig
+from rehearsal.speed import from_environment, parse
 
 __all__ = ["Cloud", "CloudError"]
 
@@ -66,7 +67,7 @@ class Cloud:
         self.kubernetes_port = _port("REHEARSAL_KUBERNETES_PORT", 6443, kubernetes_port)
         self.admin_port = _port("REHEARSAL_ADMIN_PORT", 6440, admin_port)
         self.state = state
-        self.speed = speed if speed is not None else float(os.environ.get("REHEARSAL_SPEED", "60"))
+        self.speed = speed if speed is not None else from_environment()
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         kind = cluster or os.environ.get("CLUSTER") or "emulated"
         if kind not in _CLUSTERS:
@@ -246,7 +247,7 @@ def _follow_parent(parent: int) -> None:
 
 def _port(variable: str, usual: int, asked: int | None) -> int:
     if asked is None:
-        return int(os.environ.get(variable, usual))
+        return int(os.environ.get(variable) or usual)
     return asked or _free_port()
 
 
@@ -274,7 +275,7 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--admin-port", type=int, default=None, help="default: $REHEARSAL_ADMIN_PORT or 6440")
     state = os.environ.get("REHEARSAL_STATE")
     up.add_argument("--state", type=Path, default=Path(state) if state else None, help="default: $REHEARSAL_STATE")
-    up.add_argument("--speed", type=float, default=None, help="default: $REHEARSAL_SPEED or 60")
+    up.add_argument("--speed", type=parse, default=None, help="default: $REHEARSAL_SPEED or 60")
     kubeconfig = commands.add_parser("kubeconfig", help="print a kubeconfig")
     kubeconfig.add_argument("name", nargs="?", help="a cluster's name; all clusters without")
     token = commands.add_parser("token", help="print an ExecCredential for a cluster")

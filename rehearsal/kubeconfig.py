@@ -112,7 +112,7 @@ def _config(clusters: list[dict[str, Any]], env: dict[str, str]) -> dict[str, An
 
 def _environment() -> dict[str, str]:
     """Where the cloud is: as the SDK is told, or at the rehearsal's port on this machine."""
-    port = os.environ.get("REHEARSAL_AWS_PORT", "5555")
+    port = os.environ.get("REHEARSAL_AWS_PORT") or "5555"
     return {
         "AWS_ENDPOINT_URL": os.environ.get("AWS_ENDPOINT_URL", f"http://{HOST}:{port}"),
         "AWS_ACCESS_KEY_ID": os.environ.get("AWS_ACCESS_KEY_ID", "rehearsal"),

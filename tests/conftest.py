@@ -8,6 +8,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from hypothesis import settings
+
 ROOT = Path(__file__).resolve().parents[1]
 HOME = Path(tempfile.mkdtemp(prefix="slipway-tests-"))
 atexit.register(shutil.rmtree, HOME, ignore_errors=True)
@@ -32,3 +34,7 @@ os.environ.update(
     }
 )
 os.environ.setdefault("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+
+# A deadline per example measures the machine, not the code. Whole tests have their time limit.
+settings.register_profile("slipway", deadline=None)
+settings.load_profile("slipway")

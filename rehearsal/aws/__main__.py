@@ -12,6 +12,8 @@ import threading
 from pathlib import Path
 from types import FrameType
 
+from rehearsal.speed import from_environment, parse
+
 HOST = "127.0.0.1"
 
 
@@ -78,11 +80,11 @@ def _listen(port: int) -> socket.socket | None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m rehearsal.aws", description=__doc__)
     parser.add_argument(
-        "--port", type=int, default=int(os.environ.get("REHEARSAL_AWS_PORT", "5555")), help="0: any free port"
+        "--port", type=int, default=int(os.environ.get("REHEARSAL_AWS_PORT") or 5555), help="0: any free port"
     )
     parser.add_argument("--kubernetes-admin", default="http://127.0.0.1:6440", help="admin API of the Kubernetes side")
     parser.add_argument("--state", type=Path, default=None, help="folder in which state survives a restart")
-    parser.add_argument("--speed", type=float, default=float(os.environ.get("REHEARSAL_SPEED", "60")))
+    parser.add_argument("--speed", type=parse, default=from_environment(), help="default: $REHEARSAL_SPEED or 60")
     return parser
 
 

@@ -15,6 +15,7 @@ from rehearsal.controlplane.binaries import Binaries, BinaryError
 from rehearsal.controlplane.clusters import Clusters
 from rehearsal.controlplane.processes import ProcessError
 from rehearsal.kubernetes.server import Listener
+from rehearsal.speed import parse
 
 HOST = "127.0.0.1"
 
@@ -26,7 +27,7 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=6443, help="port of the first cluster's API server")
     parser.add_argument("--sts-endpoint", default="http://127.0.0.1:5555")
     parser.add_argument("--state", type=Path, help="keep clusters here over restarts")
-    parser.add_argument("--speed", type=float, default=60.0, help="accepted for symmetry; Kubernetes keeps real time")
+    parser.add_argument("--speed", type=parse, default=60.0, help="accepted for symmetry; Kubernetes keeps real time")
     options = parser.parse_args()
     binaries = Binaries()
     try:

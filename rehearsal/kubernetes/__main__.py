@@ -14,6 +14,7 @@ from pathlib import Path
 from rehearsal.kubernetes.admin import Admin
 from rehearsal.kubernetes.server import Listener, Supervisor
 from rehearsal.kubernetes.settings import Settings
+from rehearsal.speed import from_environment, parse
 
 
 def _settings(arguments: list[str] | None) -> Settings:
@@ -23,11 +24,8 @@ def _settings(arguments: list[str] | None) -> Settings:
     parser.add_argument("--sts-endpoint", default="http://127.0.0.1:5555", help="where EKS tokens are verified")
     parser.add_argument("--state", type=Path, help="directory of the snapshots; without it nothing is kept")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default loopback)")
-    speed = float(os.environ.get("REHEARSAL_SPEED", "60"))
-    parser.add_argument("--speed", type=float, default=speed, help="time compression (default REHEARSAL_SPEED or 60)")
+    parser.add_argument("--speed", type=parse, default=from_environment(), help="default: $REHEARSAL_SPEED or 60")
     given = parser.parse_args(arguments)
-    if given.speed <= 0:
-        parser.error(f"--speed must be greater than 0, not {given.speed}")
     key, secret = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
     return Settings(
         sts_endpoint=given.sts_endpoint,

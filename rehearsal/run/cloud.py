@@ -13,6 +13,7 @@ import httpx
 from rehearsal.cloud import Cloud
 from rehearsal.run.processes import Child, Supervisor
 from rehearsal.run.settings import ROOT, RunError, Settings
+from rehearsal.speed import from_environment
 
 START_TIMEOUT = 120.0
 # What a person exports to look around with the AWS command line.
@@ -25,7 +26,7 @@ def variables(settings: Settings, outer: Mapping[str, str]) -> dict[str, str]:
         aws_port=settings.port("REHEARSAL_AWS_PORT"),
         kubernetes_port=settings.port("REHEARSAL_KUBERNETES_PORT"),
         admin_port=settings.port("REHEARSAL_ADMIN_PORT"),
-        speed=float(outer.get("REHEARSAL_SPEED") or 60),
+        speed=from_environment(outer),
     ).env
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 
 import pytest
 
@@ -33,12 +35,44 @@ def test_every_target_people_call_is_phony_and_described() -> None:
     assert {name for name in phony if not name.startswith("check-")} == described
 
 
-@pytest.mark.parametrize(
-    "variable", [*PORTS, "ONESHOT", "PLAN_ONLY", "STAGES", "ENVIRONMENT", "DAG", "SLIPWAY_RUN_DIR"]
+@pytest.fixture(scope="module")
+def environment_of_a_recipe(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., dict[str, str]]:
+    """What a recipe of the Makefile finds in its environment when make is called with these arguments."""
+    outer = tmp_path_factory.mktemp("make") / "Makefile"
+    outer.write_text(f"include {ROOT / 'Makefile'}\nshow-environment: ; @env -0\n")
+
+    def read(*arguments: str) -> dict[str, str]:
+        command = [MAKE, "-C", str(ROOT), "-f", str(outer), "--no-print-directory", "show-environment", *arguments]
+        shell = {name: value for name, value in os.environ.items() if name not in PASSED}
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env=shell)
+        return dict(line.split("=", 1) for line in done.stdout.split("\0") if line)
+
+    return read
+
+
+PASSED = (
+    *PORTS,
+    "ONESHOT",
+    "PLAN_ONLY",
+    "STAGES",
+    "ENVIRONMENT",
+    "DAG",
+    "CLUSTER",
+    "SLIPWAY_RUN_DIR",
+    "REHEARSAL_SPEED",
 )
-def test_a_variable_of_make_reaches_the_driver(variable: str) -> None:
-    exported = " ".join(re.findall(r"^export (.*)$", MAKEFILE, re.MULTILINE)).split()
-    assert variable in exported
+
+
+@pytest.mark.parametrize("variable", PASSED)
+def test_a_variable_of_make_reaches_the_driver(
+    variable: str, environment_of_a_recipe: Callable[..., dict[str, str]]
+) -> None:
+    assert environment_of_a_recipe(f"{variable}=1234")[variable] == "1234"
+
+
+def test_what_nobody_set_is_not_there(environment_of_a_recipe: Callable[..., dict[str, str]]) -> None:
+    """An empty value is not the same: a reader that takes a number would trip over it."""
+    assert not set(PASSED) & set(environment_of_a_recipe())
 
 
 # Airflow itself still uses the older name of the pattern.

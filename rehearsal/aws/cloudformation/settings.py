@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 
-
-def _speed() -> float:
-    return float(os.environ.get("REHEARSAL_SPEED", "60"))
+from rehearsal.speed import from_environment
 
 
 @dataclass
@@ -17,7 +14,7 @@ class Settings:
     :param speed: how many times faster than AWS work proceeds; 1 is real time.
     """
 
-    speed: float = field(default_factory=_speed)
+    speed: float = field(default_factory=from_environment)
 
 
 SETTINGS = Settings()

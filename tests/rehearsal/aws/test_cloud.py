@@ -109,7 +109,7 @@ def test_ports_and_speed_come_from_the_environment(monkeypatch: pytest.MonkeyPat
     cloud = Cloud()
     assert cloud.env["AWS_ENDPOINT_URL"] == "http://127.0.0.1:5599"
     assert cloud.speed == 7
-    assert cloud.kubernetes_port == int(os.environ.get("REHEARSAL_KUBERNETES_PORT", "6443"))
+    assert cloud.kubernetes_port == int(os.environ.get("REHEARSAL_KUBERNETES_PORT") or 6443)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
