@@ -1,4 +1,4 @@
-"""Generated documentation: the DAG catalogue, the component catalogue and the environments' JSON schema.
+"""Generated documents: catalogues of DAGs, components, services and environments; the environments' JSON schema.
 
 ``python -m slipway.docs`` writes them, ``--check`` fails when one of them is out of date.
 """
@@ -14,7 +14,9 @@ from typing import Any
 
 from slipway.catalog.components import load_components
 from slipway.catalog.environments import environment_names, load_environment
+from slipway.catalog.images import service_images, split_image
 from slipway.catalog.paths import environments_dir, include_dir
+from slipway.model.component import Component, ProofLevel
 from slipway.model.environment import Environment
 
 ROOT = include_dir().parent
@@ -80,6 +82,46 @@ def component_catalogue() -> str:
     return "\n\n".join(parts) + "\n"
 
 
+PROVEN = {
+    ProofLevel.REAL: "yes: its software ran, and its checks passed against it",
+    ProofLevel.EMULATED: "in part: deployed on the rehearsal cloud; its software did not run",
+    ProofLevel.AWS: "no: it works on AWS only",
+}
+
+
+def service_catalogue() -> str:
+    """Every service: what runs, why, where it is reached, what proves it and whether that was done without AWS."""
+    rows = []
+    for component in load_components().values():
+        spec = component.spec
+        images = [split_image(image) for image in service_images(component)]
+        proven = "; ".join(part for part in (PROVEN[spec.proof.level], spec.proof.missing) if part)
+        rows.append(
+            (
+                f"**{component.name}** ({component.stage.value}): {spec.description}",
+                "<br>".join(dict.fromkeys(f"`{name}`" for name, _, _ in images)) or "none",
+                "<br>".join(dict.fromkeys(f"{tag}{', by digest' if digest else ''}" for _, tag, digest in images))
+                or "not said",
+                spec.why or "not said",
+                _exposed(component),
+                "<br>".join(f"`{check.name}`: {check.proves}" for check in spec.checks) or "nothing",
+                proven,
+            )
+        )
+    header = ("service", "image", "version", "why", "exposed where", "what proves it", "proven here")
+    intro = (
+        "What the platform runs. Proven here means without an AWS account: see [rehearsal.md](rehearsal.md) for what "
+        "the rehearsal cloud is. Every row comes from the component's `component.yaml` and manifests."
+    )
+    return "\n\n".join(["# Services", GENERATED, intro, _table(header, rows)]) + "\n"
+
+
+def _exposed(component: Component) -> str:
+    spec = component.spec
+    ways = [f"{one.name}: port-forward, <http://localhost:{one.local}{one.path}>" for one in spec.endpoints]
+    return "<br>".join(ways) or "inside the cluster"
+
+
 def environment_catalogue() -> str:
     """Every environment at a glance."""
     rows = []
@@ -109,6 +151,7 @@ def outputs() -> dict[Path, str]:
         environments_dir() / "schema.json": schema(),
         ROOT / "docs" / "dags.md": dag_catalogue(),
         ROOT / "docs" / "components.md": component_catalogue(),
+        ROOT / "docs" / "services.md": service_catalogue(),
         ROOT / "docs" / "environments.md": environment_catalogue(),
     }
 

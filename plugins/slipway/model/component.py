@@ -138,10 +138,37 @@ class Objective(Strict):
     total: str
 
 
+class ProofLevel(StrEnum):
+    """How far a component was proven without an AWS account.
+
+    ``real``: its software ran and its checks passed against it. ``emulated``: its objects were deployed and rolled out
+    on the rehearsal cloud, its software did not run. ``aws``: it works on AWS only.
+    """
+
+    REAL = "real"
+    EMULATED = "emulated"
+    AWS = "aws"
+
+
+class Proof(Strict):
+    """What was proven of a component outside AWS, for the table of services.
+
+    :param missing: what was not, in one sentence.
+    """
+
+    level: ProofLevel = ProofLevel.EMULATED
+    missing: str = ""
+
+
 class ComponentSpec(Strict):
-    """Contents of ``component.yaml``."""
+    """Contents of ``component.yaml``.
+
+    :param why: why this software and not another, in one sentence.
+    """
 
     description: Annotated[str, StringConstraints(min_length=1)]
+    why: str = ""
+    proof: Proof = Proof()
     needs: list[KubernetesName] = []
     workload: KubernetesName = "primary"
     namespace: KubernetesName
