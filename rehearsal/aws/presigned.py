@@ -8,6 +8,9 @@ from typing import Any
 from moto.core.request import Request
 from werkzeug.wrappers import Response
 
+# Whatever X-Amz-Expires says, which EKS tokens set to 60 s for old authenticators only.
+# Source: pkg/token/token.go of https://github.com/kubernetes-sigs/aws-iam-authenticator, at requestPresignParam.
+_STS_LIFE = timedelta(minutes=15)
 _EXPIRED = (
     '<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error><Type>Sender</Type>'
     "<Code>SignatureDoesNotMatch</Code><Message>Signature expired: {ended} is now earlier than {now}</Message>"
@@ -23,7 +26,7 @@ def prepare(environ: dict[str, Any], request: Request, service: str) -> Response
     credential = request.args.get("X-Amz-Credential")
     if not credential or service == "s3" or request.headers.get("Authorization"):
         return None
-    ended, now = _end(request), datetime.now(UTC)
+    ended, now = _end(request, service), datetime.now(UTC)
     if ended is not None and ended < now:
         return Response(_EXPIRED.format(ended=ended.isoformat(), now=now.isoformat()), 403, mimetype="text/xml")
     signed, signature = request.args.get("X-Amz-SignedHeaders", ""), request.args.get("X-Amz-Signature", "")
@@ -33,9 +36,10 @@ def prepare(environ: dict[str, Any], request: Request, service: str) -> Response
     return None
 
 
-def _end(request: Request) -> datetime | None:
+def _end(request: Request, service: str) -> datetime | None:
     try:
         begin = datetime.strptime(request.args["X-Amz-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-        return begin + timedelta(seconds=int(request.args["X-Amz-Expires"]))
+        life = _STS_LIFE if service == "sts" else timedelta(seconds=int(request.args["X-Amz-Expires"]))
     except (KeyError, ValueError):
         return None
+    return begin + life

@@ -12,7 +12,7 @@ from rehearsal.aws.moto_fixes import offerings
 # Before anything imports moto's EC2, which the other modules do.
 offerings.install()
 
-from rehearsal.aws.moto_fixes import bucket_policies, dependencies, iam, launches, scaling, spot, sts  # noqa: E402
+from rehearsal.aws.moto_fixes import bucket_policies, budgets, dependencies, iam, launches, scaling, spot, sts  # noqa: E402
 
 _installed = False
 
@@ -23,5 +23,5 @@ def install() -> None:
     if _installed:
         return
     _installed = True
-    for module in (bucket_policies, dependencies, iam, launches, scaling, spot, sts):
+    for module in (bucket_policies, budgets, dependencies, iam, launches, scaling, spot, sts):
         module.install()

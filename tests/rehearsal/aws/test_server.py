@@ -6,12 +6,11 @@ import base64
 import json
 import urllib.error
 import urllib.request
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
-from botocore.auth import SigV4QueryAuth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
 
 from rehearsal.aws.statistics import is_mutating
 from rehearsal.kubeconfig import token
@@ -84,13 +83,25 @@ def test_kubernetes_token_is_a_presigned_identity(aws: Aws, monkeypatch: pytest.
     assert "<Arn>arn:aws:iam::123456789012:user/rehearsal</Arn>" in answer
 
 
-def test_presigned_request_ends(aws: Aws) -> None:
-    request = AWSRequest(
-        method="GET", url=f"{aws.url}/", params={"Action": "GetCallerIdentity", "Version": "2011-06-15"}
-    )
-    SigV4QueryAuth(Credentials("rehearsal", "rehearsal"), "sts", "us-east-1", expires=-1).add_auth(request)
+def test_presigned_identity_lasts_a_quarter_of_an_hour_whatever_it_asks_for(aws: Aws) -> None:
+    """As in AWS: EKS tokens ask for 60 seconds, and are used for 14 minutes."""
+    assert "<Arn>" in _get(_presigned(aws.url, age=timedelta(minutes=14)))
     with pytest.raises(urllib.error.HTTPError, match="403"):
-        _get(str(request.url))
+        _get(_presigned(aws.url, age=timedelta(minutes=16)))
+
+
+def _presigned(url: str, age: timedelta) -> str:
+    query = {
+        "Action": "GetCallerIdentity",
+        "Version": "2011-06-15",
+        "X-Amz-Algorithm": "AWS4-HMAC-SHA256",
+        "X-Amz-Credential": "rehearsal/20260101/us-east-1/sts/aws4_request",
+        "X-Amz-Date": f"{datetime.now(UTC) - age:%Y%m%dT%H%M%SZ}",
+        "X-Amz-Expires": "60",
+        "X-Amz-SignedHeaders": "host",
+        "X-Amz-Signature": "0" * 64,
+    }
+    return f"{url}/?{urlencode(query)}"
 
 
 def test_identity_of_a_session(aws: Aws, platform: Platform) -> None:
