@@ -29,6 +29,8 @@ Manifest = dict[str, Any]
 
 COMPONENT_LABEL = "slipway.dev/component"
 WORKLOAD_LABEL = "slipway.dev/workload"
+# A ConfigMap so labelled carries facts about the platform into its pods, under the keys of platform_facts.
+FACTS_LABEL = "slipway.dev/platform-facts"
 RENDER_TIMEOUT_SECONDS = 60
 RENDER_CONCURRENCY = os.cpu_count() or 2
 _PATH_LISTS = ("resources", "components", "generators", "transformers")
@@ -94,6 +96,8 @@ def _adapt(manifest: Manifest, component: Component, platform: Platform) -> Mani
     adapted = copy.deepcopy(manifest)
     metadata = adapted.setdefault("metadata", {})
     metadata.setdefault("labels", {})[COMPONENT_LABEL] = component.name
+    if metadata["labels"].get(FACTS_LABEL) == "true":
+        adapted["data"] = fill_facts(adapted.get("data") or {}, platform)
     template = pod_template(adapted)
     if template is None:
         return adapted
@@ -101,6 +105,22 @@ def _adapt(manifest: Manifest, component: Component, platform: Platform) -> Mani
     if adapted["kind"] in _PLACED_KINDS:
         place(template["spec"], component.spec.workload, platform)
     return adapted
+
+
+def platform_facts(platform: Platform) -> dict[str, str]:
+    """What pods may need to know about where they run, by key of a ConfigMap labelled for it."""
+    return {
+        "ENVIRONMENT": platform.environment.name,
+        "CLUSTER_NAME": platform.cluster_name,
+        "AWS_REGION": platform.region,
+        "AWS_ACCOUNT_ID": platform.environment.account,
+    }
+
+
+def fill_facts(data: Manifest, platform: Platform) -> Manifest:
+    """Replace the values of the facts that a ConfigMap asks for; its other keys stay as they are."""
+    facts = platform_facts(platform)
+    return {key: facts.get(key, value) for key, value in data.items()}
 
 
 def place(pod_spec: Manifest, workload: str, platform: Platform) -> None:

@@ -138,6 +138,16 @@ class Objective(Strict):
     total: str
 
 
+class PodIdentity(Strict):
+    """A service account of the component that acts in AWS, through EKS Pod Identity.
+
+    :param role: output of the identity stack with the role's ARN.
+    """
+
+    service_account: KubernetesName
+    role: Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Za-z0-9]*RoleArn$")]
+
+
 class ProofLevel(StrEnum):
     """How far a component was proven without an AWS account.
 
@@ -175,6 +185,7 @@ class ComponentSpec(Strict):
     timeout: Duration = timedelta(minutes=10)
     stateful: bool = False
     secrets: list[Secret] = []
+    pod_identities: list[PodIdentity] = []
     checks: list[Check] = []
     endpoints: list[PortForward] = []
     slos: list[Objective] = []

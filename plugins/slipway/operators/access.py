@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from slipway.catalog.components import load_components
 from slipway.decisions.access import (
     WantedEntry,
     WantedIdentity,
@@ -26,11 +27,14 @@ from slipway.operators.cluster import read_outputs, require_cluster, require_our
 if TYPE_CHECKING:
     from airflow.sdk.definitions.context import Context
 
-# Roles of the identity stack for components that are no EKS add-on.
-POD_IDENTITIES = (
-    WantedIdentity("kube-system", "cluster-autoscaler", "ClusterAutoscalerRoleArn"),
-    WantedIdentity("kube-system", "aws-load-balancer-controller", "LoadBalancerControllerRoleArn"),
-)
+
+def pod_identities() -> list[WantedIdentity]:
+    """Associations that components ask for; an add-on makes its own."""
+    return [
+        WantedIdentity(component.spec.namespace, identity.service_account, identity.role)
+        for component in load_components().values()
+        for identity in component.spec.pod_identities
+    ]
 
 
 class AccessOperator(PlatformOperator):
@@ -43,7 +47,7 @@ class AccessOperator(PlatformOperator):
         cluster = hook.find_cluster(platform.cluster_name)
         if cluster is None or cluster["status"] == "CREATING":
             labels = [_entry_label(entry.principal_arn) for entry in wanted]
-            labels += [_identity_label(identity) for identity in POD_IDENTITIES]
+            labels += [_identity_label(identity) for identity in pod_identities()]
             return [Change(action=Action.CREATE, resource=label) for label in labels]
         require_ours(platform, cluster)
         facts = read_outputs(platform, (Stack.IDENTITY,))
@@ -98,11 +102,12 @@ class AccessOperator(PlatformOperator):
         live = hook.pod_identities(cluster)
         by_account = {(entry["namespace"], entry["serviceAccount"]): entry for entry in live}
         changes = []
-        for wanted in POD_IDENTITIES:
+        identities = pod_identities()
+        for wanted in identities:
             role = facts.output(platform, Stack.IDENTITY, wanted.output)
             found = by_account.get((wanted.namespace, wanted.service_account))
             changes.append(self._identity(hook, platform, found, wanted, role, act=act))
-        for entry in surplus_identities(live, POD_IDENTITIES, platform):
+        for entry in surplus_identities(live, identities, platform):
             if act:
                 hook.conn.delete_pod_identity_association(clusterName=cluster, associationId=entry["associationId"])
             label = f"AWS::EKS::PodIdentityAssociation {entry['namespace']}/{entry['serviceAccount']}"
