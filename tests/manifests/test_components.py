@@ -88,8 +88,8 @@ def test_secrets_are_declared(rendering: Rendering) -> None:
     for other in COMPONENTS:
         specification = component_file(other)
         for secret in specification.get("secrets", []):
-            place = secret.get("namespace", specification["namespace"])
-            declared[place, secret["name"]] = set(secret["keys"])
+            for place in (secret.get("namespace", specification["namespace"]), *secret.get("also_in", [])):
+                declared[place, secret["name"]] = set(secret["keys"])
     wanted = list(_secrets_of_pods(rendering))
     specification = component_file(rendering)
     for check in specification.get("checks", []):

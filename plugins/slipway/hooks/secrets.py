@@ -138,21 +138,25 @@ class SecretsHook:
         )
 
 
-def manifest(component: Component, secret: Secret, values: dict[str, str]) -> dict[str, Any]:
-    """The Kubernetes Secret that carries values into the component's namespace."""
+def copies(component: Component, secret: Secret, values: dict[str, str]) -> list[dict[str, Any]]:
+    """The Kubernetes Secrets that carry values into the component's namespace, and into those of its clients."""
     labels = {
         "app.kubernetes.io/name": component.name,
         "app.kubernetes.io/component": "secret",
         "app.kubernetes.io/part-of": "slipway",
         "slipway.dev/component": component.name,
     }
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": secret.name, "namespace": secret.namespace or component.spec.namespace, "labels": labels},
-        "type": "Opaque",
-        "data": {key: base64.b64encode(value.encode()).decode() for key, value in values.items()},
-    }
+    data = {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": secret.name, "namespace": namespace, "labels": labels},
+            "type": "Opaque",
+            "data": data,
+        }
+        for namespace in (secret.namespace or component.spec.namespace, *secret.also_in)
+    ]
 
 
 def _complete(secret: Secret, current: dict[str, str]) -> dict[str, str]:

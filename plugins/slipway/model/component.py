@@ -75,10 +75,14 @@ class SecretKey(Strict):
 
 
 class Secret(Strict):
-    """A Secret generated once into Secrets Manager and copied into the component's namespace."""
+    """A Secret generated once into Secrets Manager and copied into the component's namespace.
+
+    :param also_in: further namespaces that get a copy: those of clients, when a server's password is theirs too.
+    """
 
     name: KubernetesName
     namespace: KubernetesName | None = None
+    also_in: list[KubernetesName] = []
     keys: Annotated[dict[str, SecretKey], Field(min_length=1)]
 
 

@@ -67,7 +67,7 @@ class DeployComponentOperator(PlatformOperator):
     def plan(self, context: Context, platform: Platform) -> Sequence[Change]:
         """What would be created, changed or deleted, by the API server's own dry run."""
         from slipway.hooks.kubernetes import ClusterAbsent, EksAccess
-        from slipway.hooks.secrets import SecretsHook, manifest
+        from slipway.hooks.secrets import SecretsHook, copies
 
         skip_if_disabled(self.component, platform)
         objects = render(self.component, platform)
@@ -75,8 +75,15 @@ class DeployComponentOperator(PlatformOperator):
         hook = SecretsHook(platform) if wanted else None
         planned = [(secret, *hook.plan(self.component, secret)) for secret in wanted] if hook else []
         changes = [change for _, _, change in planned]
-        known = [manifest(self.component, secret, values) for secret, values, _ in planned if values is not None]
-        unknown = [manifest(self.component, secret, {}) for secret, values, _ in planned if values is None]
+        known = [
+            one
+            for secret, values, _ in planned
+            if values is not None
+            for one in copies(self.component, secret, values)
+        ]
+        unknown = [
+            one for secret, values, _ in planned if values is None for one in copies(self.component, secret, {})
+        ]
         changes += [_created(item) for item in unknown]
         access = EksAccess.of(platform)
         try:
@@ -105,19 +112,19 @@ class DeployComponentOperator(PlatformOperator):
     def act(self, context: Context, platform: Platform) -> Any:
         """Apply, and defer until ready unless that is already so."""
         from slipway.hooks.kubernetes import EksAccess
-        from slipway.hooks.secrets import SecretsHook, manifest
+        from slipway.hooks.secrets import SecretsHook, copies
 
         skip_if_disabled(self.component, platform)
         objects = render(self.component, platform)
         wanted = self.component.spec.secrets
         hook = SecretsHook(platform) if wanted else None
         ensured = [(secret, *hook.ensure(self.component, secret)) for secret in wanted] if hook else []
-        copies = [manifest(self.component, secret, values) for secret, values, _ in ensured]
+        made = [one for secret, values, _ in ensured for one in copies(self.component, secret, values)]
         access = EksAccess.of(platform)
         endpoint = access.endpoint()
         since = datetime.now(UTC)
         run_id = context["dag_run"].run_id
-        changes, release, verdict = asyncio.run(self._deploy(access, endpoint, objects, copies, run_id, since))
+        changes, release, verdict = asyncio.run(self._deploy(access, endpoint, objects, made, run_id, since))
         reported = self.report([*(change for _, _, change in ensured), *changes])
         if verdict.state is Readiness.READY:
             self.log.info("%s is ready, release %d", self.component.name, release.number)

@@ -14,7 +14,7 @@ import pytest
 from moto import mock_aws
 from slipway.hooks import aws
 from slipway.hooks import secrets as module
-from slipway.hooks.secrets import SecretsHook, manifest
+from slipway.hooks.secrets import SecretsHook, copies
 from slipway.model.component import Component, ComponentSpec, Secret, SecretKey, StageName
 from slipway.model.environment import Budget, Cluster, Endpoint, Environment, Network, NodeGroup
 from slipway.model.errors import RefusedError
@@ -103,8 +103,15 @@ def test_scheduled_for_deletion_is_restored_with_its_values(platform: Platform, 
 def test_values_are_in_the_manifest_only(platform: Platform, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG, logger="slipway"):
         values, change = SecretsHook(platform).ensure(MONGODB, SECRET)
-    copy = manifest(MONGODB, SECRET, values)
+    (copy,) = copies(MONGODB, SECRET, values)
     assert copy["metadata"]["namespace"] == "data"
     assert copy["metadata"]["labels"]["slipway.dev/component"] == "mongodb"
     assert base64.b64decode(copy["data"]["password"]).decode() == values["password"]
     assert values["password"] not in caplog.text + str(change)
+
+
+def test_clients_namespaces_get_a_copy_of_the_same_values() -> None:
+    shared = Secret(name="airflow-database", also_in=["apps"], keys={"password": SecretKey(generate=24)})
+    here, there = copies(MONGODB, shared, {"password": "x"})
+    assert [one["metadata"]["namespace"] for one in (here, there)] == ["data", "apps"]
+    assert here["data"] == there["data"]
