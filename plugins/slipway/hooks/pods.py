@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import tempfile
 from collections.abc import AsyncGenerator
+from http import HTTPStatus
 from typing import Any
 
 from airflow.providers.cncf.kubernetes.hooks.kubernetes import AsyncKubernetesHook, KubernetesHook
@@ -39,7 +40,7 @@ class EksKubernetesHook(KubernetesHook):
         configuration.api_key_prefix[_TOKEN] = "Bearer"
         configuration.api_key[_TOKEN] = self.access.token()
         configuration.refresh_api_key_hook = self._renew
-        api_client = _BoundedApiClient(configuration)
+        api_client = _EksApiClient(configuration, self.access)
         # The official client takes its authority from a file only; the pool beneath it takes a context as well.
         api_client.rest_client.pool_manager.connection_pool_kw["ssl_context"] = tls_context(self.endpoint.authority)
         return api_client
@@ -48,13 +49,40 @@ class EksKubernetesHook(KubernetesHook):
         configuration.api_key[_TOKEN] = self.access.token()
 
 
-class _BoundedApiClient(client.ApiClient):  # type: ignore[misc]
-    """Gives every call a time limit, without which a dead connection is waited on for ever."""
+class _EksApiClient(client.ApiClient):  # type: ignore[misc]
+    """Gives every call a time limit, without which a dead connection is waited on for ever, and a second token."""
+
+    def __init__(self, configuration: client.Configuration, access: EksAccess) -> None:
+        super().__init__(configuration)
+        self._access = access
 
     def call_api(self, *args: Any, **kwargs: Any) -> Any:
         if kwargs.get("_request_timeout") is None:
             kwargs["_request_timeout"] = REQUEST_TIMEOUT_SECONDS
-        return super().call_api(*args, **kwargs)
+        try:
+            return super().call_api(*args, **kwargs)
+        except client.ApiException as error:
+            if error.status != HTTPStatus.UNAUTHORIZED:
+                raise
+            self._access.forget_token()
+            return super().call_api(*args, **kwargs)
+
+
+class _AsyncEksApiClient(async_client.ApiClient):  # type: ignore[misc]
+    """Tries a refused call again with a new token, once."""
+
+    def __init__(self, configuration: async_client.Configuration, access: EksAccess) -> None:
+        super().__init__(configuration)
+        self._access = access
+
+    async def call_api(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return await super().call_api(*args, **kwargs)
+        except async_client.ApiException as error:
+            if error.status != HTTPStatus.UNAUTHORIZED:
+                raise
+            self._access.forget_token()
+            return await super().call_api(*args, **kwargs)
 
 
 class AsyncEksKubernetesHook(AsyncKubernetesHook):
@@ -98,4 +126,4 @@ class AsyncEksKubernetesHook(AsyncKubernetesHook):
             authority.write(self.endpoint.authority)
             authority.flush()
             configuration.ssl_ca_cert = authority.name
-            return async_client.ApiClient(configuration)
+            return _AsyncEksApiClient(configuration, self.access)
