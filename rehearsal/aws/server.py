@@ -22,6 +22,7 @@ from rehearsal.aws.eks import service as eks_service
 from rehearsal.aws.eks.kubernetes import KubernetesAdmin, KubernetesUnavailableError
 from rehearsal.aws.eks.service import WATCHES
 from rehearsal.aws.eks.state import Eks
+from rehearsal.aws.faults import Faults
 from rehearsal.aws.identify import caller, identify
 from rehearsal.aws.persistence import Saver
 from rehearsal.aws.pricing import service as pricing
@@ -50,8 +51,9 @@ class Cloud:
         # moto is not made for threads that change the same backend; neither is our state.
         self.lock = threading.RLock()
         self.statistics = Statistics()
+        self.faults = Faults()
         self.scheduler = Scheduler()
-        self.eks = Eks(clock, self.scheduler, KubernetesAdmin(kubernetes_admin), self.lock)
+        self.eks = Eks(clock, self.scheduler, KubernetesAdmin(kubernetes_admin), self.lock, self.faults)
         self.services: dict[str, ModelledService] = {
             "eks": eks_service.service(self.eks),
             "pricing": pricing.service(),
@@ -107,6 +109,9 @@ class Cloud:
         if is_mutating(identified.service, identified.operation):
             self._changed()
         _buffer_body(environ)
+        refused = self.faults.refusal(identified.service, identified.operation)
+        if refused is not None:
+            return refused(environ, start_response)
         expired = presigned.prepare(environ, request, identified.service)
         if expired is not None:
             return expired(environ, start_response)
@@ -148,7 +153,21 @@ class Cloud:
         if (request.method, request.path) == ("POST", "/_rehearsal/reset"):
             self.reset()
             return _json({"status": "ok"})
-        return _json({"error": "GET /_rehearsal/health, GET /_rehearsal/stats and POST /_rehearsal/reset exist"}, 404)
+        if request.path == "/_rehearsal/faults":
+            return self._faults(request)
+        known = "GET /_rehearsal/health, GET /_rehearsal/stats, POST /_rehearsal/reset and /_rehearsal/faults exist"
+        return _json({"error": known}, 404)
+
+    def _faults(self, request: Request) -> Response:
+        """POST lets a fault happen, DELETE ends all of them, GET lists them."""
+        if request.method == "DELETE":
+            self.faults.clear()
+        elif request.method == "POST":
+            try:
+                self.faults.add(json.loads(request.get_data() or b"{}"))
+            except ValueError as error:
+                return _json({"error": str(error)}, 400)
+        return _json({"faults": self.faults.all()})
 
 
 def _buffer_body(environ: Environ) -> None:

@@ -15,6 +15,8 @@ from starlette.routing import Route
 
 from rehearsal.kubernetes import machines
 from rehearsal.kubernetes.cluster import Cluster
+from rehearsal.kubernetes.errors import ApiError
+from rehearsal.kubernetes.faults.inject import FaultError, heal, inject
 from rehearsal.kubernetes.objects import Obj
 from rehearsal.kubernetes.server import Supervisor
 
@@ -47,6 +49,8 @@ class Admin:
                 Route(cluster + "/access", self._access, methods=["GET", "PUT"]),
                 Route(cluster + "/nodegroups", self._groups),
                 Route(cluster + "/nodegroups/{name}", self._group, methods=["GET", "PUT", "DELETE"]),
+                Route(cluster + "/faults", self._faults, methods=["GET", "POST"]),
+                Route(cluster + "/faults/{fault}", self._heal, methods=["DELETE"]),
                 Route(cluster + "/addons", self._add_ons),
                 Route(cluster + "/addons/{name}", self._add_on, methods=["GET", "PUT", "DELETE"]),
             ],
@@ -96,6 +100,25 @@ class Admin:
             cluster.access.entries = entries
             self._supervisor.saved(cluster)
         return JSONResponse({"entries": cluster.access.entries})
+
+    async def _faults(self, request: Request) -> Response:
+        """``POST {"kind": "node-gone", ...}`` lets a fault happen; ``GET`` lists those that last."""
+        cluster = self._find(request)
+        if request.method == "GET":
+            return JSONResponse({"faults": [fault.describe() for fault in cluster.faults.all()]})
+        spec = await _body(request)
+        _require(spec, "kind")
+        try:
+            return JSONResponse(inject(cluster, spec.pop("kind"), spec).describe(), 201)
+        except (FaultError, ApiError) as error:
+            raise Refused(400, str(error)) from error
+
+    async def _heal(self, request: Request) -> Response:
+        try:
+            heal(self._find(request), request.path_params["fault"])
+        except KeyError as error:
+            raise Refused(404, f"{error.args[0]!r} does not exist") from error
+        return Response(status_code=204)
 
     async def _groups(self, request: Request) -> Response:
         groups = self._find(request).node_groups

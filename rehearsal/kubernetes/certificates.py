@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -29,6 +30,25 @@ class ServingCertificate:
     authority: str
     certificate: str
     key: str
+
+
+def expiring(name: str, at: datetime) -> dict[str, str]:
+    """The data of a TLS Secret whose certificate ends then."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64])])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(at - timedelta(days=90))
+        .not_valid_after(at)
+        .sign(key, hashes.SHA256())
+    )
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    chain = certificate.public_bytes(serialization.Encoding.PEM)
+    return {"tls.crt": base64.b64encode(chain).decode(), "tls.key": base64.b64encode(pem).decode()}
 
 
 def issue(cluster: str, host_names: tuple[str, ...] = ()) -> ServingCertificate:

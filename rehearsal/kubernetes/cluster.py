@@ -16,6 +16,7 @@ from rehearsal.kubernetes.auth.rbac import Authorizer
 from rehearsal.kubernetes.auth.tokens import ServiceAccountTokens
 from rehearsal.kubernetes.certificates import ServingCertificate, issue
 from rehearsal.kubernetes.controllers.manager import Manager
+from rehearsal.kubernetes.faults.model import Faults
 from rehearsal.kubernetes.http.app import Application
 from rehearsal.kubernetes.kubelet.logs import Logs
 from rehearsal.kubernetes.nodegroups import NodeGroups
@@ -61,6 +62,7 @@ class Cluster:
         self.registry = Registry(self.catalog, self.store, Admission(self.store))
         self.application = Application(self)
         self.store.subscribe(self._serve_custom)
+        self.faults = Faults()
         self.node_groups = NodeGroups(self)
         self.add_ons = AddOns(self)
         self.manager = Manager(self)

@@ -78,7 +78,7 @@ class NodeGroups:
                 self._remove(node)
             else:
                 self._relabel(group, before, node)
-        for machine in wanted.values():
+        for machine in (one for one in wanted.values() if not self._cluster.faults.lost(one.provider_id)):
             stale = self._cluster.store.get("nodes", "", machine.host)
             if stale is not None:
                 self._remove(stale)

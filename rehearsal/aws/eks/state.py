@@ -14,6 +14,7 @@ from typing import Any
 from rehearsal.aws.clock import Clock
 from rehearsal.aws.eks.kubernetes import KubernetesAdmin
 from rehearsal.aws.errors import not_found
+from rehearsal.aws.faults import Faults
 from rehearsal.aws.protocol import Call
 from rehearsal.aws.scheduler import Scheduler
 
@@ -108,7 +109,15 @@ class Eks:
     :param lock: held while anything in this process's AWS state is read or changed.
     """
 
-    def __init__(self, clock: Clock, scheduler: Scheduler, kubernetes: KubernetesAdmin, lock: threading.RLock) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        scheduler: Scheduler,
+        kubernetes: KubernetesAdmin,
+        lock: threading.RLock,
+        faults: Faults | None = None,
+    ) -> None:
+        self.faults = faults or Faults()
         self.clock = clock
         self.scheduler = scheduler
         self.kubernetes = kubernetes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -74,7 +74,8 @@ def describe_cluster_versions(eks: Eks, call: Call) -> dict[str, Any]:
     now = eks.clock.now()
     wanted = set(call.get("clusterVersions", []))
     status = call.get("versionStatus")
-    rows = [_row(version, now) for version in sorted(calendar()["versions"], key=minor, reverse=True)]
+    newest_first = sorted(calendar()["versions"], key=minor, reverse=True)
+    rows = [_row(version, now, eks.faults.days_of_support(version)) for version in newest_first]
     rows = [row for row in rows if not wanted or row["clusterVersion"] in wanted]
     rows = [row for row in rows if not call.get("defaultOnly") or row["defaultVersion"]]
     if status:
@@ -87,8 +88,10 @@ def describe_cluster_versions(eks: Eks, call: Call) -> dict[str, Any]:
     return {"clusterVersions": shown, **more}
 
 
-def _row(version: str, now: datetime) -> dict[str, Any]:
+def _row(version: str, now: datetime, days_left: float | None = None) -> dict[str, Any]:
     entry = calendar()["versions"][version]
+    if days_left is not None:
+        entry = {**entry, "standard_ends": (now + timedelta(days=days_left)).date()}
     status = support(version, now)
     return {
         "clusterVersion": version,

@@ -53,6 +53,7 @@ class AddOns:
         """
         spec = self._installed[name]
         issues = [issue for obj in self._objects(name, spec) if (issue := self._issue(obj))]
+        issues += filter(None, [self._cluster.faults.add_on_issue(name)])
         return {"name": name, "version": spec.get("version", ""), "ready": not issues, "issues": issues}
 
     def delete(self, name: str) -> None:

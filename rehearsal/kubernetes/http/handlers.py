@@ -19,6 +19,7 @@ from rehearsal.kubernetes.http.shutdown import Shutdown
 from rehearsal.kubernetes.http.watch import Watch
 from rehearsal.kubernetes.media import APPLY
 from rehearsal.kubernetes.objects import Obj, labels_of, name_of, namespace_of
+from rehearsal.kubernetes.prometheus import api
 from rehearsal.kubernetes.rest import subresources
 from rehearsal.kubernetes.rest.deletion import delete
 from rehearsal.kubernetes.rest.options import DeleteOptions
@@ -143,11 +144,19 @@ class Handlers:
             case "finalize":
                 body = await read_body(request)
                 return json_response(subresources.finalize_namespace(registry, call.name, body, call.write_options()))
+            case "proxy" if call.resource.id == "services" and api.serves(call.namespace, call.name):
+                return self._prometheus(call, request)
             case name if name in _STREAMS:
                 text = f"pods/{name} is not offered by the rehearsal: its containers are not run"
                 raise ApiError(501, "NotImplemented", text)
             case name:
                 raise method_not_allowed()
+
+    def _prometheus(self, call: Call, request: Request) -> Response:
+        if call.verb != "get":
+            raise method_not_allowed()
+        path = request.url.path.partition("/proxy")[2].strip("/")
+        return api.answer(self._cluster, path, call.query)
 
     async def _scale(self, call: Call, request: Request) -> Response:
         registry = self._cluster.registry
