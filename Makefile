@@ -66,16 +66,18 @@ test: $(STAMP) ## Run the tests
 test-deploy: $(STAMP) ## Run the real deploy through its life: plan, first, second, cleared, edited, repaired, partial
 	$(BIN)/python -m pytest tests/rehearsal/deploy
 
-SERVER_TESTS := $(addprefix tests/rehearsal/kubernetes/test_,server_side_apply.py writes.py watch.py admission.py)
+SERVER_TESTS := $(addprefix tests/rehearsal/kubernetes/test_,server_side_apply.py writes.py watch.py admission.py deletion.py auth.py)
 
 .PHONY: conformance
 conformance: $(STAMP) ## Hold the emulated API server and Kubernetes' own to the same tests (builds the latter once)
 	$(BIN)/python -m rehearsal.controlplane.binaries
-	@failed=0; \
-	for plane in rehearsal.kubernetes rehearsal.controlplane; do \
-		echo "== $$plane"; \
-		SLIPWAY_PLANE=$$plane $(BIN)/python -m pytest -q tests/conformance $(SERVER_TESTS) || failed=1; \
+	@mkdir -p .cache/conformance; failed=0; \
+	for plane in kubernetes controlplane; do \
+		echo "== rehearsal.$$plane"; \
+		SLIPWAY_PLANE=rehearsal.$$plane $(BIN)/python -m pytest -q tests/conformance $(SERVER_TESTS) \
+			--junit-xml .cache/conformance/$$plane.xml || failed=1; \
 	done; \
+	$(BIN)/python -m tests.conformance.table .cache/conformance/{kubernetes,controlplane}.xml; \
 	exit $$failed
 
 .PHONY: conformance-possible

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import os
 import signal
 import sys
 import tempfile
@@ -51,7 +52,8 @@ async def _serve(options: argparse.Namespace, folder: Path, binaries: Binaries) 
         return f"http://{HOST}:{options.admin_port}/clusters/{cluster}/review"
 
     clusters = Clusters(folder, options.port, review_url, binaries)
-    admin = Admin(clusters, options.sts_endpoint)
+    key, secret = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
+    admin = Admin(clusters, options.sts_endpoint, {key: secret} if key and secret else {})
     listener = Listener(admin.app(), HOST, options.admin_port)
     tending: asyncio.Task[None] | None = None
     try:

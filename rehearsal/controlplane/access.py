@@ -6,7 +6,7 @@ has the same meaning: cluster-admin, admin, edit, view.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,13 +28,14 @@ _ROLES = {
 _CONFLICT, _NOT_FOUND = 409, 404
 
 
-async def review(token: str, cluster: str, access: Access, endpoint: str) -> dict[str, Any]:
+async def review(token: str, cluster: str, access: Access, endpoint: str, secrets: Mapping[str, str]) -> dict[str, Any]:
     """Status of a TokenReview: who an EKS token's bearer is.
 
     :param endpoint: the rehearsal's STS.
+    :param secrets: secret keys by access key id, to verify signatures where they are known.
     """
     try:
-        presigned = sts.decode(token, cluster, urlsplit(endpoint).netloc, {}, datetime.now(UTC))
+        presigned = sts.decode(token, cluster, urlsplit(endpoint).netloc, dict(secrets), datetime.now(UTC))
         identity = access.identity(await sts.caller(presigned, cluster, endpoint))
     except ApiError:
         identity = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from starlette.applications import Starlette
@@ -26,10 +26,12 @@ class Admin:
     """HTTP handlers over the clusters.
 
     :param sts_endpoint: where callers are verified.
+    :param secrets: secret keys by access key id, to verify tokens' signatures where they are known.
     """
 
-    def __init__(self, clusters: Clusters, sts_endpoint: str) -> None:
+    def __init__(self, clusters: Clusters, sts_endpoint: str, secrets: Mapping[str, str]) -> None:
         self._clusters = clusters
+        self._secrets = secrets
         self._sts = sts_endpoint.rstrip("/")
         # Starting and stopping planes must not interleave; everything else is quick.
         self._lock = asyncio.Lock()
@@ -83,7 +85,7 @@ class Admin:
 
     async def delete_cluster(self, request: Request) -> Response:
         """Stop and forget a cluster."""
-        return await self._locked(self._clusters.delete, request.path_params["cluster"])
+        return await self._deleted(self._clusters.delete, request.path_params["cluster"])
 
     async def put_access(self, request: Request) -> Response:
         """Replace who may enter."""
@@ -104,7 +106,7 @@ class Admin:
 
     async def delete_group(self, request: Request) -> Response:
         """Remove a group's nodes."""
-        return await self._locked(self._clusters.delete_group, *_cluster_and_name(request))
+        return await self._deleted(self._clusters.delete_group, *_cluster_and_name(request))
 
     async def get_addon(self, request: Request) -> Response:
         """Whether an add-on is up."""
@@ -118,19 +120,24 @@ class Admin:
     async def delete_addon(self, request: Request) -> Response:
         """Remove an add-on."""
         cluster, name = _cluster_and_name(request)
-        return await self._locked(self._clusters.get(cluster).addons.remove, name)
+        return await self._deleted(self._clusters.get(cluster).addons.remove, name)
 
     async def review(self, request: Request) -> Response:
         """A kube-apiserver's TokenReview."""
         asked = await request.json()
         cluster = self._clusters.get(request.path_params["cluster"])
-        status = await iam.review(asked["spec"]["token"], cluster.spec["name"], cluster.access, self._sts)
+        token = asked["spec"]["token"]
+        status = await iam.review(token, cluster.spec["name"], cluster.access, self._sts, self._secrets)
         return JSONResponse({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "status": status})
 
     async def _locked(self, work: Callable[..., Any], *arguments: Any) -> Response:
         async with self._lock:
             answer = await run_in_threadpool(work, *arguments)
         return JSONResponse(answer or {})
+
+    async def _deleted(self, work: Callable[..., None], *arguments: Any) -> Response:
+        await self._locked(work, *arguments)
+        return Response(status_code=204)
 
     async def _refused(self, _: Request, error: Exception) -> Response:
         return JSONResponse({"message": str(error)}, status_code=400)

@@ -155,7 +155,7 @@ class Plane:
             f"--token-auth-file={tokens}",
             f"--authentication-token-webhook-config-file={webhook}",
             "--authentication-token-webhook-version=v1",
-            "--authentication-token-webhook-cache-ttl=1m",
+            "--authentication-token-webhook-cache-ttl=5s",
             "--authorization-mode=Node,RBAC",
             f"--enable-admission-plugins={_ENABLED_ADMISSION}",
             "--allow-privileged=true",

@@ -107,7 +107,8 @@ def _is_true(value: str) -> bool:
 def parse(catalog: Catalog, request: Request, user: Identity) -> Call:
     """The call behind ``/api/v1/…`` or ``/apis/<group>/<version>/…``.
 
-    :raises ApiError: 404 for a path nothing serves, 405 for a method the resource does not have.
+    :raises ApiError: 404 for a path nothing serves, 405 for a method the resource does not have, 400 for a
+        namespaced object under an empty namespace (``/namespaces//configmaps/one``).
     """
     parts = [part for part in request.url.path.split("/") if part]
     if parts[0] == "api":
@@ -117,16 +118,24 @@ def parse(catalog: Catalog, request: Request, user: Identity) -> Call:
     if version not in catalog.group_versions().get(group, ()):
         raise PageNotFound
     namespace = ""
+    nameless = "/namespaces//" in request.url.path and rest[0] == "namespaces" and len(rest) > 1
     in_namespace = rest[0] == "namespaces" and len(rest) >= 3 and (group or rest[2] not in _NAMESPACE_SUBRESOURCES)
-    if in_namespace:
+    if nameless:
+        rest = rest[1:]
+    elif in_namespace:
         namespace, rest = rest[1], rest[2:]
     resource = catalog.by_path(group, version, rest[0])
-    if resource is None or (len(rest) > 3 and rest[2] != "proxy") or (in_namespace and not resource.namespaced):
+    if resource is None or (len(rest) > 3 and rest[2] != "proxy"):
+        raise no_such_path()
+    if (in_namespace or nameless) and not resource.namespaced:
         raise no_such_path()
     name = rest[1] if len(rest) > 1 else ""
     subresource = rest[2] if len(rest) > 2 else ""
-    _check_shape(resource, namespace, name, subresource)
     query = dict(request.query_params)
+    if nameless and name:
+        _verb(request.method, resource, name, subresource, query)
+        raise bad_request("Namespace parameter required.")
+    _check_shape(resource, namespace, name, subresource)
     return Call(
         verb=_verb(request.method, resource, name, subresource, query),
         resource=resource,

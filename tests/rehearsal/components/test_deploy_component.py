@@ -223,7 +223,8 @@ def test_releases_keep_the_last_ten(empty: Stack) -> None:
         access = EksAccess.of(empty.platform)
         async with connect(access, access.endpoint()) as api:
             for number in range(12):
-                manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": str(number)}}
+                metadata = {"name": str(number), "namespace": "tiny"}
+                manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
                 await Releases(api).begin("tiny", [manifest], [ObjectRef.of(manifest)], "run", datetime.now(UTC))
 
     asyncio.run(release_twelve_times())

@@ -93,13 +93,15 @@ def test_access_policies_and_groups(guarded: ClusterUnderTest, sts_endpoint: str
         },
     )
     viewer, ops = token(sts_endpoint, key="viewer"), token(sts_endpoint, key="role-ops")
-    assert (pods(guarded, viewer), pods(guarded, viewer, "kube-system")) == (200, 403)
+    # Authorizers learn of bindings from watches, and remember whom they knew for seconds.
+    eventually(lambda: pods(guarded, viewer) == 200)
+    assert pods(guarded, viewer, "kube-system") == 403
     with guarded.client(viewer) as client:
         status = refused(lambda: k8s.CoreV1Api(client).list_namespaced_secret("default"))
     assert status["message"] == (
         'secrets is forbidden: User "viewer" cannot list resource "secrets" in API group "" in the namespace "default"'
     )
-    assert pods(guarded, ops, "kube-system") == 200
+    eventually(lambda: pods(guarded, ops, "kube-system") == 200)
     grouped = token(sts_endpoint, key="grouped")
     assert pods(guarded, grouped) == 403
     with guarded.client(guarded.admin_token()) as client:
@@ -107,9 +109,9 @@ def test_access_policies_and_groups(guarded: ClusterUnderTest, sts_endpoint: str
         subject = {"kind": "Group", "name": "readers", "apiGroup": "rbac.authorization.k8s.io"}
         body = {"metadata": {"name": "readers"}, "roleRef": reference, "subjects": [subject]}
         k8s.RbacAuthorizationV1Api(client).create_cluster_role_binding(body)
-    assert pods(guarded, grouped, "kube-system") == 200
+    eventually(lambda: pods(guarded, grouped, "kube-system") == 200)
     entries(guarded)
-    assert pods(guarded, ops) == 401
+    eventually(lambda: pods(guarded, ops) == 401, seconds=30)
 
 
 def test_service_account_tokens(guarded: ClusterUnderTest) -> None:
@@ -128,7 +130,7 @@ def test_service_account_tokens(guarded: ClusterUnderTest) -> None:
         )
         assert access.status.allowed
         core.delete_namespaced_service_account("default", "default")
-        assert pods(guarded, issued) == 401
+        eventually(lambda: pods(guarded, issued) == 401, seconds=30)
 
 
 def test_aggregated_roles_gather_the_rules_of_others(guarded: ClusterUnderTest) -> None:
