@@ -12,7 +12,6 @@ between Airflow's audit events ``running`` and ``deferred`` (or the end).
 from __future__ import annotations
 
 import argparse
-import itertools
 import os
 import signal
 import subprocess
@@ -32,6 +31,8 @@ import httpx
 from common import ROOT, Result, note, record
 
 from rehearsal.aws import durations
+from rehearsal.run import slots
+from rehearsal.run.api import AirflowApi
 from rehearsal.run.settings import PORTS
 
 DAG = os.environ.get("DAG") or "platform_deploy"
@@ -59,6 +60,7 @@ class Airflow:
     """The few questions to Airflow's REST API."""
 
     def __init__(self, url: str) -> None:
+        self._url = url
         self._client = httpx.Client(base_url=f"{url}/api/v2", timeout=60, trust_env=False)
 
     def get(self, path: str, **params: Any) -> dict[str, Any]:
@@ -83,33 +85,20 @@ class Airflow:
 
     def spent(self, run_id: str) -> dict[str, Spent]:
         """Seconds in a worker and deferred, by task."""
-        events: dict[tuple[str, int], list[tuple[datetime, str]]] = defaultdict(list)
-        offset = 0
-        while True:
-            page = self.get("/eventLogs", run_id=run_id, order_by="when", limit=100, offset=offset)["event_logs"]
-            for item in page:
-                if item["task_id"]:
-                    key = item["task_id"], item["map_index"] if item["map_index"] is not None else -1
-                    events[key].append((datetime.fromisoformat(item["when"]), item["event"]))
-            offset += len(page)
-            if not page:
-                break
+        api = AirflowApi(self._url)
+        by_task: dict[slots.Key, Spent] = defaultdict(Spent)
+        for stay in slots.stays(api.events(run_id)):
+            one = by_task[stay.task]
+            if stay.state == slots.RUNNING:
+                one.working += stay.seconds
+            else:
+                one.deferred += stay.seconds
+        api.close()
         found: dict[str, Spent] = defaultdict(Spent)
-        for (task, _), mine in events.items():
-            one = _spent(mine)
+        for (task, _), one in by_task.items():
             both = found[task]
             found[task] = Spent(max(both.working, one.working), max(both.deferred, one.deferred))
         return found
-
-
-def _spent(events: list[tuple[datetime, str]]) -> Spent:
-    seconds = Spent()
-    for (begin, state), (end, _) in itertools.pairwise(events):
-        if state == "running":
-            seconds.working += (end - begin).total_seconds()
-        elif state == "deferred":
-            seconds.deferred += (end - begin).total_seconds()
-    return seconds
 
 
 def stack_seconds(aws: str, environment: str) -> dict[str, float]:

@@ -107,6 +107,13 @@ class AirflowApi:
             if not page or params["offset"] >= answer["total_entries"]:
                 return
 
+    def events(self, run_id: str) -> Iterator[Json]:
+        """The audit events of a run, the oldest first."""
+        params: dict[str, Any] = {"run_id": run_id, "order_by": "when", "limit": PAGE, "offset": 0}
+        while page := self._call("GET", "/eventLogs", params=params)["event_logs"]:
+            yield from page
+            params["offset"] += len(page)
+
     def log_lines(self, dag_id: str, run_id: str, task_id: str, attempt: int, map_index: int) -> list[Json]:
         """The log of one attempt as structured events; empty when there is none."""
         path = f"{_run_path(dag_id, run_id)}/taskInstances/{quote(task_id)}/logs/{attempt}"

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from rich.console import Console
 
-from rehearsal.run import airflow, cloud, postgres
+from rehearsal.run import airflow, cloud, postgres, slots
 from rehearsal.run.airflow_env import airflow_environment, aws_environment, base_environment, read_secrets
 from rehearsal.run.api import AirflowApi
 from rehearsal.run.follow import explain_failures, follow, trigger, unreadable_files, wait_parsed
@@ -130,6 +130,8 @@ def deploy(run: Run) -> bool:
     logs = explain_failures(api, settings, run_id, progress)
     text = headline(settings.dag_id, state, progress, wall)
     print_summary(run.console, text, progress, logs, datetime.now(UTC))
+    if waits := slots.sentence(slots.stays(api.events(run_id))):
+        run.console.print(waits, highlight=False, markup=False, soft_wrap=True)
     run.console.print(f"Start {duration(began - run.began)}, run {duration(wall)}.", highlight=False)
     # Files are read one after another: one that cannot be read may have been found only now.
     unreadable = unreadable_files(api, since)
