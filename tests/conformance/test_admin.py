@@ -19,7 +19,7 @@ INSTANCES = [
         "privateDnsName": f"ip-10-20-{number}-4.ec2.internal",
         "privateIpAddress": f"10.20.{number}.4",
     }
-    for number, zone in enumerate("aba")
+    for number, zone in enumerate("abab")
 ]
 
 
@@ -45,12 +45,13 @@ def test_nodes_are_the_instances_of_the_group(cluster: ClusterUnderTest, server:
 
 def test_a_replaced_instance_is_another_node(cluster: ClusterUnderTest, server: httpx.Client) -> None:
     group(cluster, INSTANCES[:2])
-    group(cluster, INSTANCES[1:])
-    eventually(lambda: set(nodes(server)) == {one["privateDnsName"] for one in INSTANCES[1:]})
+    group(cluster, INSTANCES[1:3])
+    eventually(lambda: set(nodes(server)) == {one["privateDnsName"] for one in INSTANCES[1:3]})
 
 
 def test_pods_of_all_shapes_become_ready_and_their_logs_end(cluster: ClusterUnderTest, server: httpx.Client) -> None:
-    group(cluster, INSTANCES)
+    # Not the first: kwok may take minutes to play a node that comes back under the name of one just removed.
+    group(cluster, INSTANCES[1:])
     plain = deployment("plain", "default", initContainers=[{"name": "first", "image": "registry.example/init:1"}])
     host = deployment("host", "default", hostNetwork=True)
     for one in (plain, host):
@@ -59,7 +60,7 @@ def test_pods_of_all_shapes_become_ready_and_their_logs_end(cluster: ClusterUnde
     for name in ("plain", "host"):
         # Seconds when the machine is idle; schedulers and kubelets are processes that others may hold up.
         eventually(
-            lambda name=name: server.get(f"{path}/{name}").json()["status"].get("readyReplicas") == 1, seconds=120
+            lambda name=name: server.get(f"{path}/{name}").json()["status"].get("readyReplicas") == 1, seconds=90
         )
     pods = server.get("/api/v1/namespaces/default/pods").json()["items"]
     assert len({pod["status"]["podIP"] for pod in pods}) == len(pods) == 2
