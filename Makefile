@@ -59,12 +59,8 @@ clean: ## Delete the state of runs and all caches; .venv stays
 ##@ Work on it
 
 .PHONY: test
-test: $(STAMP) ## Run the tests
-	$(BIN)/python -m pytest --ignore=tests/rehearsal/deploy $(TESTS)
-
-.PHONY: test-deploy
-test-deploy: $(STAMP) ## Run the real deploy through its life: plan, first, second, cleared, edited, repaired, partial
-	$(BIN)/python -m pytest tests/rehearsal/deploy
+test: $(STAMP) ## Run the tests, two files at a time
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(TESTS)
 
 SERVER_TESTS := $(addprefix tests/rehearsal/kubernetes/test_,server_side_apply.py writes.py watch.py admission.py deletion.py auth.py)
 

@@ -47,13 +47,18 @@ def test_fresh_deploy_runs_all_five_stages(fresh: Run) -> None:
 
 def test_what_did_not_run_is_skipped_and_what_passed_has_numbers(fresh: Run) -> None:
     checks = {task: state for task, state in fresh.states.items() if ".check_" in task}
-    assert len(checks) > 10
+    assert len(checks) >= 5
     assert set(checks.values()) <= {"success", "skipped"}
     passed = [task for task, state in checks.items() if state == "success"]
     assert passed, "the checks with the kubectl image run on the rehearsal"
     for task in passed:
         assert fresh.returned[task]["state"] == "passed"
         assert fresh.returned[task]["proved"]
+
+
+def test_no_turn_at_work_is_spent_waiting(stack: Stack, fresh: Run) -> None:
+    """A wait in a worker would be a sleep; what waits is deferred, and the waits of AWS clients' retries are short."""
+    assert sum(seconds for seconds, _ in stack.slept) < 5, stack.slept
 
 
 def test_second_deploy_changes_nothing(stack: Stack, fresh: Run) -> None:
