@@ -18,6 +18,7 @@ from werkzeug.wrappers import Response
 
 from rehearsal.aws import cloudformation, moto_fixes, persistence, presigned
 from rehearsal.aws.clock import Clock
+from rehearsal.aws.costs import service as costs_service
 from rehearsal.aws.eks import service as eks_service
 from rehearsal.aws.eks.kubernetes import KubernetesAdmin, KubernetesUnavailableError
 from rehearsal.aws.eks.service import WATCHES
@@ -54,7 +55,9 @@ class Cloud:
         self.faults = Faults()
         self.scheduler = Scheduler()
         self.eks = Eks(clock, self.scheduler, KubernetesAdmin(kubernetes_admin), self.lock, self.faults)
+        self.costs = costs_service.Costs(self.eks)
         self.services: dict[str, ModelledService] = {
+            "ce": costs_service.service(self.costs),
             "eks": eks_service.service(self.eks),
             "pricing": pricing.service(),
             "servicequotas": quotas.service(),
@@ -91,6 +94,7 @@ class Cloud:
             self.eks.clusters.clear()
             MotoAPIBackend("global", DEFAULT_ACCOUNT_ID).reset()
             self.statistics.clear()
+            self.costs.reset()
             self._changed()
         for cluster_id in gone:
             try:
@@ -134,12 +138,17 @@ class Cloud:
             self._changed()
 
     def _content(self) -> dict[str, Any]:
-        return {"clusters": self.eks.clusters, "jobs": self.scheduler.snapshot()}
+        return {
+            "clusters": self.eks.clusters,
+            "jobs": self.scheduler.snapshot(),
+            "costs": self.costs.scenario,
+        }
 
     def _restore(self, content: dict[str, Any] | None) -> None:
         if content is None:
             return
         self.eks.clusters = content["clusters"]
+        self.costs.scenario = content.get("costs", self.costs.scenario)
         self.scheduler.restore(content["jobs"])
         for cluster in self.eks.clusters.values():
             self.scheduler.after(0, "revive-cluster", cluster.region, cluster.name)
@@ -155,8 +164,23 @@ class Cloud:
             return _json({"status": "ok"})
         if request.path == "/_rehearsal/faults":
             return self._faults(request)
-        known = "GET /_rehearsal/health, GET /_rehearsal/stats, POST /_rehearsal/reset and /_rehearsal/faults exist"
+        if request.path == "/_rehearsal/costs":
+            return self._costs(request)
+        known = "GET /_rehearsal/health, stats and costs, POST /_rehearsal/reset and /_rehearsal/faults exist"
         return _json({"error": known}, 404)
+
+    def _costs(self, request: Request) -> Response:
+        """PATCH changes what the bill is made of, GET says what it is."""
+        if request.method == "PATCH":
+            changes = json.loads(request.get_data() or b"{}")
+            unknown = sorted(set(changes) - set(self.costs.scenario))
+            if unknown:
+                allowed = ", ".join(sorted(self.costs.scenario))
+                return _json({"error": f"a bill has no {unknown[0]}; allowed: {allowed}"}, 400)
+            with self.lock:
+                self.costs.scenario.update(changes)
+            self._changed()
+        return _json(self.costs.scenario)
 
     def _faults(self, request: Request) -> Response:
         """POST lets a fault happen, DELETE ends all of them, GET lists them."""
