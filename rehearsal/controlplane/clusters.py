@@ -15,6 +15,7 @@ from rehearsal.controlplane import nodes, volumes
 from rehearsal.controlplane.addons import AddOns
 from rehearsal.controlplane.binaries import Binaries
 from rehearsal.controlplane.plane import Plane
+from rehearsal.controlplane.processes import is_free
 from rehearsal.kubernetes.auth.authentication import Access
 
 EBS_DRIVER = "aws-ebs-csi-driver"
@@ -175,4 +176,7 @@ class Clusters:
 
     def _next_port(self) -> int:
         taken = {cluster.plane.port for cluster in self._clusters.values()}
-        return next(port for port in range(self._first_port, self._first_port + 1000) if port not in taken)
+        first = self._first_port
+        # The first one was asked for; its being used is for the API server to say.
+        free = (port for port in range(first, first + 1000) if port not in taken and (port == first or is_free(port)))
+        return next(free)

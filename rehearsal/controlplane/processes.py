@@ -51,8 +51,10 @@ class Processes:
         self._logs = logs
         self._running: list[Running] = []
 
-    def start(self, name: str, command: Sequence[str], ready: Callable[[], bool], seconds: float) -> None:
-        """Start one process and wait until it is ready.
+    def start(
+        self, name: str, command: Sequence[str], ready: Callable[[], bool], seconds: float
+    ) -> subprocess.Popen[bytes]:
+        """Start one process, wait until it is ready, and return it.
 
         :raises ProcessError: it ended, or was not ready after ``seconds``.
         """
@@ -69,6 +71,7 @@ class Processes:
             if time.monotonic() > deadline:
                 raise ProcessError(f"{name} was not ready after {seconds:.0f} s:\n{running.last_words()}")
             time.sleep(0.1)
+        return process
 
     def stop(self) -> None:
         """Stop all at once, but the first one started only after the others, which write to it. Twice is fine."""
@@ -110,6 +113,17 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def is_free(port: int) -> bool:
+    """Whether a port of loopback can be listened on right now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def answers(port: int) -> Callable[[], bool]:

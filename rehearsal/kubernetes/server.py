@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import ssl
 import tempfile
 from collections.abc import Iterator
@@ -142,10 +143,20 @@ class Supervisor:
 
     def _free_port(self) -> int:
         taken = {cluster.port for cluster in self.clusters.values()}
-        port = self.settings.first_port
-        while port in taken or port == self.settings.admin_port:
+        first = port = self.settings.first_port
+        # The first one was asked for, so finding it taken is an error; of the others nobody has heard yet.
+        while port in taken or port == self.settings.admin_port or (port > first and self._is_used(port)):
             port += 1
         return port
+
+    def _is_used(self, port: int) -> bool:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((self.settings.host, port))
+            except OSError:
+                return True
+        return False
 
     async def _open(self, cluster: Cluster) -> None:
         listener = Listener(cluster.application, self.settings.host, cluster.port, cluster.certificate)
