@@ -16,7 +16,8 @@ from airflow.sdk.log import mask_secret
 from botocore.exceptions import ClientError
 
 from slipway.hooks.aws import client, code_of, explained, pairs_of, tags_of
-from slipway.model.component import Component, Secret
+from slipway.hooks.certificates import new_pair, serves, utc_now
+from slipway.model.component import Component, Secret, SecretKey
 from slipway.model.errors import Problem, RefusedError, StuckError
 from slipway.model.platform import Platform
 from slipway.model.records import Action, Change
@@ -91,11 +92,7 @@ class SecretsHook:
                 return None, _change(Action.CHANGE, name, note="scheduled for deletion, would be restored")
             current = self._values(name)
         _mask(secret, current)
-        missing = sorted(
-            key
-            for key, source in secret.keys.items()
-            if key not in current or (source.value is not None and source.value != current[key])
-        )
+        missing = sorted(key for key, source in secret.keys.items() if _stale(source, current.get(key)))
         if missing:
             return None, _change(Action.CHANGE, name, missing)
         return {key: current[key] for key in secret.keys}, _change(Action.KEEP, name)
@@ -165,14 +162,24 @@ def _complete(secret: Secret, current: dict[str, str]) -> dict[str, str]:
     for key, source in secret.keys.items():
         if source.value is not None:
             values[key] = source.value
+        elif source.certificate is not None:
+            kept = current.get(key)
+            values[key] = kept if kept and not _stale(source, kept) else new_pair(source.certificate, utc_now())
         else:
             values[key] = current.get(key) or "".join(random.choice(ALPHABET) for _ in range(source.generate or 32))
     return values
 
 
+def _stale(source: SecretKey, current: str | None) -> bool:
+    """Whether a key has no value yet, or not the one it should have."""
+    if source.certificate is not None:
+        return not serves(current, source.certificate, utc_now())
+    return current is None or (source.value is not None and source.value != current)
+
+
 def _mask(secret: Secret, values: dict[str, str]) -> None:
     for key, source in secret.keys.items():
-        if source.generate is not None and key in values:
+        if source.value is None and key in values:
             mask_secret(values[key])
 
 

@@ -6,7 +6,7 @@ import re
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
@@ -62,15 +62,17 @@ class SecretKey(Strict):
     """Where a secret's value comes from: written here because it is no secret, or generated once.
 
     :param generate: length in characters of a random value.
+    :param certificate: DNS names of a self-signed server certificate; the value is its private key and itself, as PEM.
     """
 
     value: str | None = None
     generate: Annotated[int, Field(ge=16, le=1024)] | None = None
+    certificate: Annotated[list[str], Field(min_length=1)] | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if (self.value is None) == (self.generate is None):
-            raise ValueError("a key has either value (no secret) or generate (its length)")
+        if sum(source is not None for source in (self.value, self.generate, self.certificate)) != 1:
+            raise ValueError("a key has one of value (no secret), generate (its length) or certificate (its DNS names)")
         return self
 
 
@@ -118,13 +120,17 @@ class Check(Strict):
 
 
 class PortForward(Strict):
-    """A port people forward to."""
+    """A port people forward to.
+
+    :param protocol: what is spoken there; ``http`` is probed and opened with a browser.
+    """
 
     name: str
     service: KubernetesName
     port: Annotated[int, Field(ge=1, le=65535)]
     local: Annotated[int, Field(ge=LOCAL_PORT_LOW, le=65535)]
     path: str = "/"
+    protocol: Literal["http", "tcp"] = "http"
 
 
 class Objective(Strict):

@@ -66,6 +66,7 @@ class DeployComponentOperator(PlatformOperator):
 
     def plan(self, context: Context, platform: Platform) -> Sequence[Change]:
         """What would be created, changed or deleted, by the API server's own dry run."""
+        from slipway.hooks.certificates import trusting
         from slipway.hooks.kubernetes import ClusterAbsent, EksAccess
         from slipway.hooks.secrets import SecretsHook, copies
 
@@ -74,16 +75,12 @@ class DeployComponentOperator(PlatformOperator):
         wanted = self.component.spec.secrets
         hook = SecretsHook(platform) if wanted else None
         planned = [(secret, *hook.plan(self.component, secret)) for secret in wanted] if hook else []
+        objects = trusting(objects, {secret.name: values or {} for secret, values, _ in planned})
         changes = [change for _, _, change in planned]
         known = [
-            one
-            for secret, values, _ in planned
-            if values is not None
-            for one in copies(self.component, secret, values)
+            one for secret, values, _ in planned if values is not None for one in copies(self.component, secret, values)
         ]
-        unknown = [
-            one for secret, values, _ in planned if values is None for one in copies(self.component, secret, {})
-        ]
+        unknown = [one for secret, values, _ in planned if values is None for one in copies(self.component, secret, {})]
         changes += [_created(item) for item in unknown]
         access = EksAccess.of(platform)
         try:
@@ -111,6 +108,7 @@ class DeployComponentOperator(PlatformOperator):
 
     def act(self, context: Context, platform: Platform) -> Any:
         """Apply, and defer until ready unless that is already so."""
+        from slipway.hooks.certificates import trusting
         from slipway.hooks.kubernetes import EksAccess
         from slipway.hooks.secrets import SecretsHook, copies
 
@@ -119,6 +117,7 @@ class DeployComponentOperator(PlatformOperator):
         wanted = self.component.spec.secrets
         hook = SecretsHook(platform) if wanted else None
         ensured = [(secret, *hook.ensure(self.component, secret)) for secret in wanted] if hook else []
+        objects = trusting(objects, {secret.name: values for secret, values, _ in ensured})
         made = [one for secret, values, _ in ensured for one in copies(self.component, secret, values)]
         access = EksAccess.of(platform)
         endpoint = access.endpoint()
