@@ -14,6 +14,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from slipway.model.policies import Notifications, Policies
+
 Network4 = ipaddress.IPv4Network
 
 
@@ -255,6 +257,8 @@ class Environment(Strict):
     budget: Budget
     tags: dict[str, str] = {}
     components: Components = Components()
+    policies: Policies = Policies()
+    notifications: Notifications = Notifications()
     protected: bool = False
 
     @model_validator(mode="after")

@@ -36,6 +36,7 @@ class DagRun:
 
     run_id: str = "manual__1"
     dag_id: str = "platform_deploy"
+    start_date: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
 @dataclass

@@ -1,0 +1,42 @@
+"""
+# Watch every platform
+
+Looks at each deployed environment in each of its regions, says `Healthy`, `Degraded` or `Down` with reasons, and tells
+people when that changes.
+
+- **list_platforms** finds the deployed ones; a platform that cannot be looked at does not hide the others.
+- **watch** gathers facts from AWS, Kubernetes and Prometheus in a bounded number of calls, judges them and writes a
+  report to the platform's artefact bucket.
+- **tell** messages the environment's channels when the verdict changed: SNS, PagerDuty, Slack, e-mail. Nothing is told
+  twice.
+
+**When** - every ten minutes.
+
+**Changes** - nothing but its own reports and memory in the artefact bucket.
+
+**Undo** - pause it; nothing is watched then.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from airflow.sdk import DAG
+from slipway.build.defaults import DEFAULT_ARGS
+from slipway.build.health import build_health, fleet_params
+
+with DAG(
+    dag_id="platform_health",
+    schedule="*/10 * * * *",
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    catchup=False,
+    # A run that is late makes way for none: two at a time would judge each other's memory.
+    max_active_runs=1,
+    default_args=DEFAULT_ARGS,
+    params=fleet_params(),
+    dagrun_timeout=timedelta(minutes=30),
+    tags=["slipway", "watch"],
+    doc_md=__doc__,
+    render_template_as_native_obj=True,
+):
+    build_health()
