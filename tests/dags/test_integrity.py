@@ -16,7 +16,10 @@ from slipway.model.component import StageName
 from slipway.operators.converge import ConvergingOperator
 
 ROOT = Path(__file__).resolve().parents[2]
-DAGS = {"platform_deploy"}
+DAGS = {
+    "platform_deploy",
+    "platform_teardown",
+}
 
 
 def tasks(bag) -> Iterator[tuple[object, object]]:

@@ -8,6 +8,7 @@ from typing import Any
 from airflow.sdk import Param
 
 from slipway.catalog.environments import environment_names
+from slipway.decisions.sweep import Keep
 from slipway.model.component import StageName
 
 OWNER = "platform-team"
@@ -74,5 +75,38 @@ def deploy_params() -> dict[str, Param]:
                 "`<stack>/<LogicalId>` of stateful resources that may be replaced or deleted, such as "
                 "`network/Vpc`. A run that needs an approval fails with the exact value to enter here."
             ),
+        ),
+    }
+
+
+def teardown_params() -> dict[str, Param]:
+    """The whole trigger form of a teardown."""
+    kept = [keep.value for keep in Keep]
+    return environment_params() | {
+        "keep": Param(
+            [Keep.STATE.value, Keep.BACKUPS.value],
+            type="array",
+            items={"type": "string", "enum": kept},
+            examples=kept,
+            title="Keep",
+            description="What stays: the state bucket with records and reports, generated secrets, backups.",
+        ),
+        "plan_only": Param(
+            False,
+            type="boolean",
+            title="Plan only",
+            description="Show what would go, be kept and be saved, and change nothing.",
+        ),
+        "unattended": Param(
+            False,
+            type="boolean",
+            title="Unattended",
+            description="Ask nobody. Refused where the environment is protected.",
+        ),
+        "all_regions": Param(
+            True,
+            type="boolean",
+            title="Look in all regions",
+            description="Also look for strays, by tag, in every region that the account has enabled.",
         ),
     }

@@ -10,6 +10,7 @@ from airflow.sdk import TaskGroup, chain
 from airflow.sdk.bases.operator import BaseOperator
 
 from slipway.build.component import ComponentGroup, component_group
+from slipway.build.graph import component_edges, of_stage
 from slipway.build.infrastructure import build as build_infrastructure
 from slipway.catalog.components import load_components
 from slipway.model.component import Component, StageName
@@ -54,7 +55,7 @@ def build_deploy() -> None:
 
 
 def _stage(stage: StageName, components: Mapping[str, Component]) -> Stage:
-    mine = {name: component for name, component in components.items() if component.stage is stage}
+    mine = of_stage(components, stage)
     if stage is StageName.INFRASTRUCTURE:
         foundation = build_infrastructure()
         group, roots, base = foundation.group, list(foundation.first), list(foundation.last)
@@ -74,8 +75,9 @@ def _wire(
 ) -> Iterable[BaseOperator]:
     """Deploy after what is needed; return the deploys that need nothing of their own stage."""
     roots = []
+    edges = list(component_edges(components))
     for name, group in groups.items():
-        needs = [groups[need].deploy for need in components[name].spec.needs if need in groups]
+        needs = [groups[need].deploy for need, needing in edges if needing == name]
         if needs:
             chain(needs, group.deploy)
         elif base:

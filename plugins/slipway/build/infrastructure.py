@@ -12,6 +12,7 @@ from typing import Any
 
 from airflow.sdk import TaskGroup, TriggerRule
 
+from slipway.build.graph import INFRASTRUCTURE, infrastructure_edges, infrastructure_ends
 from slipway.model.component import StageName
 from slipway.model.environment import AddonPhase
 from slipway.model.platform import Stack
@@ -49,19 +50,24 @@ def infrastructure_stage() -> TaskGroup:
 def build() -> InfrastructureStage:
     """Build the task group, and say which tasks are at its ends."""
     with TaskGroup(STAGE.group_id, tooltip="VPC, IAM, keys, EKS cluster, node groups, add-ons, access") as group:
-        encryption, network, identity, audit, budget = (
-            StackOperator(task_id=stack.value, stack=stack, **COMMON)
+        parts: dict[str, Any] = {
+            stack.value: StackOperator(task_id=stack.value, stack=stack, **COMMON)
             for stack in (Stack.ENCRYPTION, Stack.NETWORK, Stack.IDENTITY, Stack.AUDIT, Stack.BUDGET)
+        }
+        parts["cluster"] = ClusterOperator(task_id="cluster", **COMMON)
+        parts["access"] = AccessOperator(task_id="access", **COMMON)
+        parts["addons_before_nodes"] = AddonsOperator(
+            task_id="addons_before_nodes", phase=AddonPhase.BEFORE_NODES, **COMMON
         )
-        cluster = ClusterOperator(task_id="cluster", **COMMON)
-        access = AccessOperator(task_id="access", **COMMON)
-        addons_before_nodes = AddonsOperator(task_id="addons_before_nodes", phase=AddonPhase.BEFORE_NODES, **COMMON)
-        groups = _node_groups()
-        addons = AddonsOperator(task_id="addons", phase=AddonPhase.AFTER_NODES, **COMMON)
-
-        encryption >> [network, identity, audit] >> cluster >> [access, addons_before_nodes]
-        addons_before_nodes >> groups >> addons
-    return InfrastructureStage(group=group, first=[encryption, budget], last=[access, addons, budget])
+        parts["node_groups"] = _node_groups()
+        parts["addons"] = AddonsOperator(task_id="addons", phase=AddonPhase.AFTER_NODES, **COMMON)
+        for need, part in infrastructure_edges():
+            parts[need] >> parts[part]
+    return InfrastructureStage(
+        group=group,
+        first=[parts[name] for name, needs in INFRASTRUCTURE.items() if not needs],
+        last=[parts[name] for name in infrastructure_ends()],
+    )
 
 
 def _node_groups() -> TaskGroup:

@@ -122,6 +122,24 @@ class CloudFormationHook:
         """Start deleting a stack."""
         self.client.delete_stack(StackName=name)
 
+    def unprotect(self, name: str) -> None:
+        """Switch a stack's termination protection off."""
+        self.client.update_termination_protection(StackName=name, EnableTerminationProtection=False)
+
+    def resources(self, name: str) -> list[dict[str, str]]:
+        """Resources that a stack holds: ``LogicalResourceId``, ``PhysicalResourceId``, type and status.
+
+        None for a stack that does not exist.
+        """
+        pages = self.client.get_paginator("list_stack_resources").paginate(StackName=name)
+        try:
+            found = [entry for page in pages for entry in page["StackResourceSummaries"]]
+        except ClientError as error:
+            if is_absent(error):
+                return []
+            raise
+        return [entry for entry in found if entry.get("ResourceStatus") != "DELETE_COMPLETE"]
+
     def failures(self, name: str) -> list[str]:
         """Reasons of the stack's last operation, the first cause first."""
         reasons: list[str] = []

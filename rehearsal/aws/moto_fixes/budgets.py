@@ -14,7 +14,7 @@ from rehearsal.aws.moto_fixes.wrapping import around
 def install() -> None:
     """Keep the tags, and answer ListTagsForResource."""
     around(BudgetsResponse, "create_budget", _create_budget)
-    BudgetsResponse.list_tags_for_resource = _list_tags  # type: ignore[attr-defined]
+    BudgetsResponse.list_tags_for_resource = _list_tags
 
 
 def _create_budget(original: Callable[..., Any], response: Any) -> Any:
