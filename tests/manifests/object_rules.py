@@ -10,6 +10,7 @@ from tests.manifests.rendering import Manifest, labels, pod_template, reference,
 CLUSTER_KINDS = {
     "Namespace", "PriorityClass", "StorageClass", "ClusterRole", "ClusterRoleBinding", "PersistentVolume", "CSIDriver",
     "IngressClass", "RuntimeClass", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding", "APIService",
+    "CustomResourceDefinition", "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration",
 }  # fmt: skip
 COMMON_LABELS = (
     "app.kubernetes.io/name",
