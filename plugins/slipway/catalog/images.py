@@ -16,6 +16,11 @@ def service_images(component: Component) -> list[str]:
     return sorted(found)
 
 
+def all_images(component: Component) -> list[str]:
+    """What the component and its checks run in."""
+    return sorted({*service_images(component), *(check.image for check in component.spec.checks if check.image)})
+
+
 def split_image(image: str) -> tuple[str, str, str]:
     """Name, tag and digest of an image reference; what is not there is empty.
 
