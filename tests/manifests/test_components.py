@@ -19,9 +19,11 @@ from tests.manifests.rendering import (
     components,
     discover,
     environments,
+    labels,
     platform,
     pod_template,
     render_all,
+    selects,
 )
 
 SCRIPTS = sorted(MANIFESTS.glob("*/*/**/*.sh"))
@@ -153,6 +155,53 @@ def test_service_accounts_and_endpoints_exist(rendering: Rendering) -> None:
         assert endpoint["port"] in services.get(endpoint["service"], set()), f"no Service port for {endpoint['name']}"
 
 
+@pytest.mark.parametrize("environment", environments())
+def test_web_interfaces_let_probes_in(environment: str) -> None:
+    """The blackbox exporter reaches the pod port of every HTTP endpoint, by the policy that opens web ports to it."""
+    everything = platform(environment)
+    services = {
+        (one["metadata"]["namespace"], one["metadata"]["name"]): one for one in everything if _is(one, "Service")
+    }
+    opened = {
+        one["metadata"]["namespace"]: {port["port"] for rule in one["spec"]["ingress"] for port in rule["ports"]}
+        for one in everything
+        if _is(one, "NetworkPolicy") and one["metadata"]["name"] == "allow-probes"
+    }
+    missing = []
+    for rendering in COMPONENTS:
+        specification = component_file(rendering)
+        for endpoint in specification.get("endpoints", []):
+            service = services.get((specification["namespace"], endpoint["service"]))
+            if service is None or endpoint.get("protocol", "http") != "http":
+                continue
+            target = next(one for one in service["spec"]["ports"] if one["port"] == endpoint["port"])
+            port = _pod_port(service, target.get("targetPort", target["port"]), everything)
+            if port not in opened.get(specification["namespace"], set()):
+                missing.append(f"{specification['namespace']}: port {port} of {endpoint['name']}")
+    assert not missing, f"add to base-services/blackbox-exporter/base/probed.yaml: {missing}"
+
+
+def _is(manifest: Manifest, kind: str) -> bool:
+    return bool(manifest["kind"] == kind)
+
+
+def _pod_port(service: Manifest, target: int | str, everything: list[Manifest]) -> int:
+    """Number of the pod port that a Service's port leads to."""
+    if isinstance(target, int):
+        return target
+    for one in everything:
+        template = pod_template(one)
+        if template is None or one["metadata"]["namespace"] != service["metadata"]["namespace"]:
+            continue
+        if not selects({"matchLabels": service["spec"]["selector"]}, labels(template)):
+            continue
+        for container in template["spec"]["containers"]:
+            for port in container.get("ports", []):
+                if port.get("name") == target:
+                    return int(port["containerPort"])
+    raise AssertionError(f"Service {service['metadata']['name']}: no pod has port {target}")
+
+
 def test_local_ports_are_unique() -> None:
     ports = [
         endpoint["local"] for rendering in COMPONENTS for endpoint in component_file(rendering).get("endpoints", [])
@@ -182,7 +231,8 @@ def test_development_stays_small() -> None:
             continue
         for manifest in render_all()[rendering]:
             template = pod_template(manifest)
-            if template is None:
+            # What runs for minutes at night takes the room of nobody.
+            if template is None or manifest["kind"] == "CronJob":
                 continue
             count = 3 if manifest["kind"] == "DaemonSet" else manifest["spec"].get("replicas", 1)
             for container in template["spec"]["containers"]:

@@ -63,7 +63,7 @@ def test_prometheus_scrapes_and_evaluates_every_15_seconds() -> None:
     assert "remote_write" not in configuration
     overridden = [job["job_name"] for job in configuration["scrape_configs"] if "scrape_interval" in job]
     assert overridden == []
-    assert {"pods", "services", "kubelet", "cadvisor", "kubernetes-api", "kube-state-metrics"} == {
+    assert {"pods", "services", "kubelet", "cadvisor", "kubernetes-api", "kube-state-metrics", "probe"} == {
         job["job_name"] for job in configuration["scrape_configs"]
     }
 
