@@ -78,9 +78,9 @@ def queries(region: str, kinds: Iterable[str]) -> list[Query]:
         families("AWSELB", "Load Balancer-Application", "Load Balancer-Network"),
         families("AmazonCloudWatch", "Data Payload", "Storage Snapshot", "Alarm"),
         Query("AWSDataTransfer", {"fromRegionCode": (region,), "transferType": ("AWS Outbound", "IntraRegion")}),
-        families("AmazonS3", "Storage"),
+        families("AmazonS3", "Storage", "API Request"),
         families("AmazonEFS", "Storage"),
-        families("awskms", "Encryption Key"),
+        families("awskms", "Encryption Key", "API Request"),
         families("AWSSecretsManager", "Secret"),
         families("AmazonECR", "EC2 Container Registry"),
     ]

@@ -93,7 +93,7 @@ _TABLE: tuple[tuple[str, str, Basis, str | None], ...] = (
     (r"AWSSecretsManagerAPIRequest", "Secrets, requests", _METERED, None),
     (r"PaidEventsRecorded", "CloudTrail, further copies of events", _METERED, None),
     (r"Requests-Tier(\d)", "S3 requests, tier {0}", _METERED, None),
-    (r"API-Request", "Cost Explorer requests", _METERED, None),
+    (r"API-?Request", "Cost Explorer requests", _METERED, None),
 )
 _PATTERNS = tuple((re.compile(pattern), name, basis, code) for pattern, name, basis, code in _TABLE)
 # The same usage type is storage of different things.

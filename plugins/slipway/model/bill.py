@@ -120,3 +120,15 @@ class AccountBill(Record):
     tag: str = "team"
     calls: CallCount
     missing: list[Missing] = []
+
+
+class PlatformBill(Record):
+    """What is asked once a night of one platform.
+
+    :param lines: ten weeks by day, service and usage type.
+    """
+
+    lines: list[BillLine] = []
+    forecast: AwsForecast | None = None
+    calls: CallCount
+    missing: list[Missing] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from enum import StrEnum
 
-from slipway.model.bill import AwsAnomaly, AwsBudget, AwsForecast, CallCount
+from slipway.model.bill import AwsAnomaly, AwsBudget, AwsForecast, CallCount, RecordTypeLine
 from slipway.model.records import Record
 
 
@@ -326,6 +326,10 @@ class CostBody(Record):
     """Body of a cost report.
 
     :param day: the newest day that the bill has whole; ``None`` without a bill.
+    :param tags: cost of the account's day by platform.
+    :param teams: cost of the month so far by the environment's second tag, within this environment.
+    :param charges: of the month so far, by kind of charge, of this environment and of what has no tag.
+    :param calls: requests to Cost Explorer for this platform; ``account_calls`` those for all platforms together.
     """
 
     day: date | None = None
@@ -334,6 +338,7 @@ class CostBody(Record):
     usage: list[UsageCost] = []
     tags: list[Compared] = []
     teams: list[tuple[str, float]] = []
+    charges: list[RecordTypeLine] = []
     untagged: Untagged | None = None
     month: Month | None = None
     forecast: Forecasts = Forecasts()
@@ -344,3 +349,4 @@ class CostBody(Record):
     allocation: Allocation | None = None
     savings: Savings = Savings()
     calls: CallCount
+    account_calls: CallCount | None = None
