@@ -36,7 +36,7 @@ REGION = "us-east-1"
 _ROOT = Path(__file__).parents[1]
 _START_TIMEOUT = 60.0
 _STOP_TIMEOUT = 10.0
-_CLUSTERS = {"emulated": "rehearsal.kubernetes", "control-plane": "rehearsal.controlplane"}
+_CLUSTERS = {"emulated": "rehearsal.kubernetes", "control-plane": "rehearsal.controlplane", "real": "rehearsal.node"}
 
 
 class Cloud:
@@ -48,8 +48,8 @@ class Cloud:
     :param kubernetes_port: port of the first cluster's API server; further clusters take the following ones.
     :param state: folder in which everything survives a restart; None keeps it in memory.
     :param speed: how many times faster than AWS work proceeds; None reads ``REHEARSAL_SPEED`` (60).
-    :param cluster: what is behind EKS: ``emulated``, or ``control-plane`` for Kubernetes' own processes with simulated
-        nodes; None reads ``CLUSTER`` (emulated).
+    :param cluster: what is behind EKS: ``emulated``, ``control-plane`` for Kubernetes' own processes with simulated
+        nodes, or ``real`` for nodes that run containers; None reads ``CLUSTER`` (emulated).
     :raises CloudError: no such kind of cluster.
     """
 

@@ -9,20 +9,27 @@ import os
 import signal
 import sys
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rehearsal.controlplane.app import Admin
-from rehearsal.controlplane.binaries import Binaries, BinaryError
-from rehearsal.controlplane.clusters import Clusters
+from rehearsal.controlplane.binaries import PLANE, Binaries, BinaryError
+from rehearsal.controlplane.clusters import Clusters, MakePlane
+from rehearsal.controlplane.plane import Plane
 from rehearsal.controlplane.processes import ProcessError
 from rehearsal.kubernetes.server import Listener
 from rehearsal.speed import parse
 
 HOST = "127.0.0.1"
+Prepare = Callable[[Binaries], None]
 
 
-def main() -> int:
-    """Serve until SIGINT or SIGTERM; returns the exit code."""
+def main(make_plane: MakePlane = Plane, programs: Sequence[str] = PLANE, prepare: Prepare | None = None) -> int:
+    """Serve until SIGINT or SIGTERM; returns the exit code.
+
+    :param programs: that are needed.
+    :param prepare: is called with them, before anything is started.
+    """
     parser = argparse.ArgumentParser(prog="python -m rehearsal.controlplane", description=__doc__)
     parser.add_argument("--admin-port", type=int, default=6440)
     parser.add_argument("--port", type=int, default=6443, help="port of the first cluster's API server")
@@ -32,18 +39,20 @@ def main() -> int:
     options = parser.parse_args()
     binaries = Binaries()
     try:
-        binaries.ensure()
+        binaries.ensure(programs)
+        if prepare is not None:
+            prepare(binaries)
         with tempfile.TemporaryDirectory(prefix="slipway-planes-") as scratch:
             folder = options.state or Path(scratch)
             folder.mkdir(parents=True, exist_ok=True)
-            asyncio.run(_serve(options, folder, binaries))
+            asyncio.run(_serve(options, folder, binaries, make_plane))
     except (BinaryError, ProcessError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-async def _serve(options: argparse.Namespace, folder: Path, binaries: Binaries) -> None:
+async def _serve(options: argparse.Namespace, folder: Path, binaries: Binaries, make_plane: MakePlane) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
@@ -51,7 +60,7 @@ async def _serve(options: argparse.Namespace, folder: Path, binaries: Binaries) 
     def review_url(cluster: str) -> str:
         return f"http://{HOST}:{options.admin_port}/clusters/{cluster}/review"
 
-    clusters = Clusters(folder, options.port, review_url, binaries)
+    clusters = Clusters(folder, options.port, review_url, binaries, make_plane)
     key, secret = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
     admin = Admin(clusters, options.sts_endpoint, {key: secret} if key and secret else {})
     listener = Listener(admin.app(), HOST, options.admin_port)

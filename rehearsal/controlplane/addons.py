@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from kubernetes.client.exceptions import ApiException
 
 from rehearsal.kubernetes.apply.patches import merge_patch
 
-_DATA = Path(__file__).parents[1] / "kubernetes" / "addons"
+EMULATED_ADDONS = Path(__file__).parents[1] / "kubernetes" / "addons"
 _MANAGER = "eks"
 _NOT_FOUND = 404
 _WORKLOADS = {"Deployment", "DaemonSet", "StatefulSet"}
@@ -24,11 +25,15 @@ class AddOnError(ValueError):
 class AddOns:
     """Add-ons of one cluster.
 
+    :param folders: where their objects are, ``<name>.yaml``; the first that has it counts.
     :ivar installed: what each installed add-on was asked to be, by name.
     """
 
-    def __init__(self, api: client.ApiClient, installed: dict[str, dict[str, Any]]) -> None:
+    def __init__(
+        self, api: client.ApiClient, installed: dict[str, dict[str, Any]], folders: Sequence[Path] = (EMULATED_ADDONS,)
+    ) -> None:
         self._api = api
+        self._folders = folders
         self.installed = installed
 
     def install(self, name: str, spec: dict[str, Any]) -> None:
@@ -36,7 +41,7 @@ class AddOns:
 
         :raises AddOnError: nothing is known of it.
         """
-        manifests = _manifests(name, spec)
+        manifests = self._manifests(name, spec)
         self.installed[name] = spec
         for manifest in manifests:
             self._resource(manifest).server_side_apply(
@@ -53,7 +58,7 @@ class AddOns:
         :raises KeyError: it is not installed.
         """
         spec = self.installed.pop(name)
-        for manifest in reversed(_manifests(name, spec)):
+        for manifest in reversed(self._manifests(name, spec)):
             if manifest["kind"] == "Namespace":
                 continue
             try:
@@ -71,12 +76,20 @@ class AddOns:
         """
         spec = self.installed[name]
         issues = []
-        for manifest in _manifests(name, spec):
+        for manifest in self._manifests(name, spec):
             if manifest["kind"] not in _WORKLOADS:
                 continue
             if reason := self._unready(manifest):
                 issues.append(f"{manifest['kind']} {manifest['metadata']['name']}: {reason}")
         return {"ready": not issues, "issues": issues}
+
+    def _manifests(self, name: str, spec: dict[str, Any]) -> list[dict[str, Any]]:
+        path = next((one for folder in self._folders if (one := folder / f"{name}.yaml").is_file()), None)
+        if path is None:
+            known = ", ".join(sorted({one.stem for folder in self._folders for one in folder.glob("*.yaml")}))
+            raise AddOnError(f"add-on {name!r} is not known to the rehearsal; it knows {known}")
+        text = path.read_text().replace("{{version}}", str(spec.get("version", "")) or "latest")
+        return [_configured(document, spec) for document in yaml.safe_load_all(text) if document]
 
     def _unready(self, manifest: dict[str, Any]) -> str:
         try:
@@ -93,15 +106,6 @@ class AddOns:
         # Made anew each time: discovery is cheap on loopback and a kept client would miss new kinds.
         resources = dynamic.DynamicClient(self._api).resources
         return resources.get(api_version=manifest["apiVersion"], kind=manifest["kind"])
-
-
-def _manifests(name: str, spec: dict[str, Any]) -> list[dict[str, Any]]:
-    path = _DATA / f"{name}.yaml"
-    if not path.is_file():
-        known = ", ".join(sorted(one.stem for one in _DATA.glob("*.yaml")))
-        raise AddOnError(f"add-on {name!r} is not known to the rehearsal; it knows {known}")
-    text = path.read_text().replace("{{version}}", str(spec.get("version", "")) or "latest")
-    return [_configured(document, spec) for document in yaml.safe_load_all(text) if document]
 
 
 def _configured(manifest: dict[str, Any], spec: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 KUBERNETES_VERSION = "v1.36.3"
@@ -32,8 +33,14 @@ _SOURCES = {
     "kube-apiserver": ("kubernetes", "k8s.io/kubernetes/cmd/kube-apiserver"),
     "kube-controller-manager": ("kubernetes", "k8s.io/kubernetes/cmd/kube-controller-manager"),
     "kube-scheduler": ("kubernetes", "k8s.io/kubernetes/cmd/kube-scheduler"),
+    "kubelet": ("kubernetes", "k8s.io/kubernetes/cmd/kubelet"),
+    "kube-proxy": ("kubernetes", "k8s.io/kubernetes/cmd/kube-proxy"),
     "kwok": ("kwok", "sigs.k8s.io/kwok/cmd/kwok"),
 }
+
+
+PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok")
+NODE = ("kubelet", "kube-proxy")
 
 
 class BinaryError(RuntimeError):
@@ -63,20 +70,20 @@ class Binaries:
             self._build(name, built)
         return str(built)
 
-    def ensure(self) -> None:
-        """Have all programs, building what is missing.
+    def ensure(self, names: Iterable[str] = PLANE) -> None:
+        """Have programs, building what is missing.
 
         :raises BinaryError: one is not found, and cannot be built.
         """
-        for name in _SOURCES:
+        for name in names:
             self.path(name)
 
-    def require_possible(self) -> None:
+    def require_possible(self, names: Iterable[str] = PLANE) -> None:
         """Look whether `ensure` may succeed, without building anything.
 
         :raises BinaryError: a program is missing and there is no Go to build it with.
         """
-        for name in _SOURCES:
+        for name in names:
             if not (self._chosen(name) or self._on_path(name) or (self._cache / name).is_file()):
                 _require_go(name)
 
@@ -91,7 +98,7 @@ class Binaries:
         found = shutil.which(name)
         if not found:
             return None
-        if not name.startswith("kube-"):
+        if not name.startswith("kube"):
             return found
         told = subprocess.run([found, "--version"], capture_output=True, text=True, check=False, timeout=20).stdout
         return found if re.search(rf"{re.escape(KUBERNETES_VERSION)}\b", told) else None

@@ -18,6 +18,7 @@ from rehearsal.controlplane.plane import Plane
 from rehearsal.controlplane.processes import is_free
 from rehearsal.kubernetes.auth.authentication import Access
 
+MakePlane = Callable[[str, Path, int, str, Binaries], Plane]
 EBS_DRIVER = "aws-ebs-csi-driver"
 
 
@@ -43,9 +44,18 @@ class Clusters:
     :param folder: everything they keep.
     :param first_port: port of the first cluster's API server.
     :param review_url: makes the URL that reviews a cluster's tokens.
+    :param make_plane: from name, folder, port, webhook and binaries.
     """
 
-    def __init__(self, folder: Path, first_port: int, review_url: Callable[[str], str], binaries: Binaries) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        first_port: int,
+        review_url: Callable[[str], str],
+        binaries: Binaries,
+        make_plane: MakePlane = Plane,
+    ) -> None:
+        self._make_plane = make_plane
         self._folder = folder
         self._first_port = first_port
         self._review_url = review_url
@@ -99,11 +109,10 @@ class Clusters:
     def put_group(self, cluster_id: str, group: str, spec: dict[str, Any]) -> list[dict[str, Any]]:
         """Have the nodes of a group; returns them."""
         cluster = self.get(cluster_id)
-        api = cluster.plane.api()
-        nodes.reconcile(api, cluster.spec["name"], cluster.spec["region"], group, spec)
+        cluster.plane.put_group(cluster.spec["region"], group, spec)
         cluster.groups[group] = spec
         self._keep(cluster_id)
-        return nodes.listed(api, group)
+        return nodes.listed(cluster.plane.api(), group)
 
     def nodes_of(self, cluster_id: str, group: str) -> list[dict[str, Any]]:
         """Nodes of a group.
@@ -120,7 +129,7 @@ class Clusters:
         cluster = self.get(cluster_id)
         if cluster.groups.pop(group, None) is None:
             raise UnknownError(f"no node group {group}")
-        nodes.remove_group(cluster.plane.api(), group)
+        cluster.plane.delete_group(group)
         self._keep(cluster_id)
 
     def put_addon(self, cluster_id: str, name: str, spec: dict[str, Any]) -> None:
@@ -131,8 +140,7 @@ class Clusters:
     def tend(self) -> None:
         """What has to be looked after now and then: volumes for claims, bindings whose namespace was missing."""
         for cluster in self._clusters.values():
-            if EBS_DRIVER in cluster.addons.installed:
-                volumes.provision(cluster.plane.api())
+            cluster.plane.tend(disks=EBS_DRIVER in cluster.addons.installed)
             if not cluster.bound:
                 cluster.bound = iam.bind(cluster.plane.api(), cluster.access)
 
@@ -147,7 +155,7 @@ class Clusters:
                 done.result()
 
     def _open(self, cluster_id: str, told: dict[str, Any]) -> None:
-        plane = Plane(
+        plane = self._make_plane(
             told["spec"]["name"],
             self._folder / cluster_id,
             told["port"],
@@ -157,8 +165,9 @@ class Clusters:
         plane.start()
         spec = told["spec"]
         access = Access(spec.get("creatorArn", ""), spec.get("bootstrapCreatorAdmin", True), told["access"])
-        addons = AddOns(plane.api(), told["addons"])
+        addons = AddOns(plane.api(), told["addons"], plane.addon_folders)
         self._clusters[cluster_id] = Cluster(spec, plane, addons, access, told["groups"], bound=False)
+        plane.resume(spec["region"], told["groups"])
 
     def _keep(self, cluster_id: str) -> None:
         cluster = self.get(cluster_id)

@@ -26,10 +26,15 @@ class Machine:
     address: str
 
 
-def reconcile(api: client.ApiClient, cluster: str, region: str, group: str, spec: dict[str, Any]) -> None:
-    """Have the nodes the group wants: the missing are made, the changed relabelled, the others drained and removed."""
+def reconcile(
+    api: client.ApiClient, cluster: str, region: str, group: str, spec: dict[str, Any], simulated: bool = True
+) -> None:
+    """Have the nodes the group wants: the missing are made, the changed relabelled, the others drained and removed.
+
+    :param simulated: give their status too, which a kubelet would.
+    """
     core = client.CoreV1Api(api)
-    wanted = {machine.name: machine for machine in _machines(cluster, region, group, spec)}
+    wanted = {machine.name: machine for machine in machines(cluster, region, group, spec)}
     present = {node.metadata.name for node in _nodes(core, group)}
     for name, machine in wanted.items():
         node = _node(machine, region, group, spec)
@@ -37,7 +42,7 @@ def reconcile(api: client.ApiClient, cluster: str, region: str, group: str, spec
             patch = {"metadata": {"labels": node["metadata"]["labels"]}, "spec": {"taints": node["spec"]["taints"]}}
             core.patch_node(name, patch)
         else:
-            core.create_node(node)
+            core.create_node(node if simulated else {**node, "status": {}})
     for name in present - set(wanted):
         remove(core, name)
 
@@ -89,7 +94,7 @@ def _nodes(core: client.CoreV1Api, group: str) -> list[Any]:
     return list(core.list_node(label_selector=f"{GROUP_LABEL}={group}").items)
 
 
-def _machines(cluster: str, region: str, group: str, spec: dict[str, Any]) -> Iterator[Machine]:
+def machines(cluster: str, region: str, group: str, spec: dict[str, Any]) -> Iterator[Machine]:
     """The instances the AWS side names; where it names none, as many invented ones as the group desires."""
     for instance in spec.get("instances") or []:
         zone, address = instance["zone"], instance["privateIpAddress"]

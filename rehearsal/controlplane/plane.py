@@ -11,11 +11,14 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from kubernetes import client
 
+from rehearsal.controlplane import nodes, volumes
+from rehearsal.controlplane.addons import EMULATED_ADDONS
 from rehearsal.controlplane.audit import OWN_USER, POLICY, Audit
 from rehearsal.controlplane.binaries import Binaries
 from rehearsal.controlplane.kubelet import Kubelet
@@ -36,6 +39,11 @@ class Plane:
     :param webhook: URL that judges bearer tokens by TokenReview.
     """
 
+    host = HOST
+    """Address of loopback or a link of this machine on which the API server listens."""
+    addon_folders: tuple[Path, ...] = (EMULATED_ADDONS,)
+    """Where add-ons' objects are looked for, the first that has them first."""
+
     def __init__(self, name: str, folder: Path, port: int, webhook: str, binaries: Binaries) -> None:
         self.name = name
         self.folder = folder
@@ -53,7 +61,7 @@ class Plane:
     @property
     def endpoint(self) -> str:
         """URL of the API server."""
-        return f"https://{HOST}:{self.port}"
+        return f"https://{self.host}:{self.port}"
 
     @property
     def authority(self) -> str:
@@ -65,7 +73,7 @@ class Plane:
 
         :raises ProcessError: one of them did not come up.
         """
-        etcd, peer, kwok, kubelet = (free_port() for _ in range(4))
+        etcd, peer = free_port(), free_port()
         ready = self._is_ready()
         self._processes.start("etcd", self._etcd(etcd, peer), answers(etcd), _START_SECONDS)
         self._processes.start("kube-apiserver", self._apiserver(etcd), ready, _START_SECONDS)
@@ -74,6 +82,10 @@ class Plane:
             "kube-controller-manager", self._controller_manager(kubeconfig), lambda: True, _START_SECONDS
         )
         self._processes.start("kube-scheduler", self._scheduler(kubeconfig), lambda: True, _START_SECONDS)
+        self._start_nodes(kubeconfig)
+
+    def _start_nodes(self, kubeconfig: str) -> None:
+        kwok, kubelet = free_port(), free_port()
         self._kubelet = Kubelet(HOST, kubelet, self.folder / "apiserver.crt", self.folder / "apiserver.key")
         self._processes.start("kwok", self._kwok(kubeconfig, kwok, kubelet), answers(kwok), _START_SECONDS)
 
@@ -83,6 +95,25 @@ class Plane:
             self._kubelet.stop()
             self._kubelet = None
         self._processes.stop()
+
+    def put_group(self, region: str, group: str, spec: dict[str, Any]) -> None:
+        """Have the nodes of a group."""
+        nodes.reconcile(self.api(), self.name, region, group, spec)
+
+    def delete_group(self, group: str) -> None:
+        """Remove the nodes of a group."""
+        nodes.remove_group(self.api(), group)
+
+    def resume(self, region: str, groups: dict[str, dict[str, Any]]) -> None:
+        """Have the nodes of all groups again after a restart; those of kwok come back with it."""
+
+    def tend(self, disks: bool) -> None:
+        """What has to be looked after every second.
+
+        :param disks: whether the driver that makes disks is installed.
+        """
+        if disks:
+            volumes.provision(self.api(), volumes.ebs)
 
     def api(self) -> client.ApiClient:
         """A client with full rights."""
@@ -144,7 +175,7 @@ class Plane:
         return [
             self._binaries.path("kube-apiserver"),
             f"--etcd-servers=http://{HOST}:{etcd}",
-            f"--bind-address={HOST}",
+            f"--bind-address={self.host}",
             f"--secure-port={self.port}",
             f"--tls-cert-file={self._write('apiserver.crt', self.certificate.certificate)}",
             f"--tls-private-key-file={self._write('apiserver.key', self.certificate.key)}",
@@ -159,12 +190,16 @@ class Plane:
             "--authorization-mode=Node,RBAC",
             f"--enable-admission-plugins={_ENABLED_ADMISSION}",
             "--allow-privileged=true",
-            # The simulated kubelets all listen here, whatever address EC2 gave their nodes.
-            "--kubelet-preferred-address-types=ExternalDNS",
+            *self._towards_nodes(),
             f"--audit-policy-file={self._write('audit-policy.json', json.dumps(POLICY))}",
             f"--audit-log-path={self.folder / 'audit.log'}",
             "--v=1",
         ]
+
+    def _towards_nodes(self) -> list[str]:
+        """Options of the API server that say how it reaches kubelets."""
+        # The simulated kubelets all listen here, whatever address EC2 gave their nodes.
+        return ["--kubelet-preferred-address-types=ExternalDNS"]
 
     def _service_account_key(self) -> Path:
         path = self.folder / "service-account.key"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 
 PROVISIONER = "ebs.csi.aws.com"
+# Fields of a volume's spec that say where it is.
+Place = Callable[[str, str, str], dict[str, Any]]
 _SELECTED = "volume.kubernetes.io/selected-node"
 _PROVISIONER = "volume.kubernetes.io/storage-provisioner"
 
@@ -31,8 +34,11 @@ def bring_class(api: client.ApiClient) -> None:
             raise
 
 
-def provision(api: client.ApiClient) -> int:
-    """Make a volume for every claim that waits for one; returns how many were made."""
+def provision(api: client.ApiClient, place: Place) -> int:
+    """Make a volume for every claim that waits for one; returns how many were made.
+
+    :param place: says where a volume is, from its name, the chosen node and that node's zone.
+    """
     core = client.CoreV1Api(api)
     waiting = [claim for claim in core.list_persistent_volume_claim_for_all_namespaces().items if _waits(claim)]
     if not waiting:
@@ -44,8 +50,9 @@ def provision(api: client.ApiClient) -> int:
     classes = {one.metadata.name: one for one in client.StorageV1Api(api).list_storage_class().items}
     made = 0
     for claim in waiting:
-        volume = _volume(claim, zones.get(claim.metadata.annotations[_SELECTED]), classes)
-        if volume["metadata"]["name"] not in present:
+        name, node = f"pvc-{claim.metadata.uid}", claim.metadata.annotations[_SELECTED]
+        if name not in present:
+            volume = _volume(name, claim, place(name, node, zones.get(node) or ""), classes)
             core.create_persistent_volume(volume)
             made += 1
     return made
@@ -61,11 +68,26 @@ def _waits(claim: Any) -> bool:
     )
 
 
-def _volume(claim: Any, zone: str | None, classes: dict[str, Any]) -> dict[str, Any]:
+def ebs(name: str, node: str, zone: str) -> dict[str, Any]:
+    """A disk of AWS, which any node of its zone may attach."""
+    handle = f"vol-{name.removeprefix('pvc-').replace('-', '')[:17]}"
+    return {
+        "csi": {"driver": PROVISIONER, "volumeHandle": handle},
+        "nodeAffinity": only("topology.kubernetes.io/zone", zone),
+    }
+
+
+def only(label: str, value: str) -> dict[str, Any]:
+    """The affinity of a volume that only nodes with a label reach."""
+    expression = {"key": label, "operator": "In", "values": [value]}
+    return {"required": {"nodeSelectorTerms": [{"matchExpressions": [expression]}]}}
+
+
+def _volume(name: str, claim: Any, place: dict[str, Any], classes: dict[str, Any]) -> dict[str, Any]:
     storage_class = claim.spec.storage_class_name
     return {
         "metadata": {
-            "name": f"pvc-{claim.metadata.uid}",
+            "name": name,
             "annotations": {"pv.kubernetes.io/provisioned-by": PROVISIONER},
         },
         "spec": {
@@ -81,17 +103,6 @@ def _volume(claim: Any, zone: str | None, classes: dict[str, Any]) -> dict[str, 
                 "name": claim.metadata.name,
                 "uid": claim.metadata.uid,
             },
-            "csi": {"driver": PROVISIONER, "volumeHandle": f"vol-{claim.metadata.uid.replace('-', '')[:17]}"},
-            "nodeAffinity": {
-                "required": {
-                    "nodeSelectorTerms": [
-                        {
-                            "matchExpressions": [
-                                {"key": "topology.kubernetes.io/zone", "operator": "In", "values": [zone]}
-                            ]
-                        }
-                    ]
-                }
-            },
+            **place,
         },
     }
