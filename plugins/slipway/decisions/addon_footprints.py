@@ -29,6 +29,10 @@ _FOOTPRINTS: dict[str, tuple[Demand, ...]] = {
     "metrics-server": (_two("metrics-server", 100, 200),),
     "aws-ebs-csi-driver": (_everywhere("ebs-csi-node", 30, 120), _two("ebs-csi-controller", 60, 240)),
     "aws-efs-csi-driver": (_everywhere("efs-csi-node", 30, 120), _two("efs-csi-controller", 30, 120)),
+    "aws-secrets-store-csi-driver-provider": (
+        _everywhere("secrets-store-csi-driver", 70, 140),
+        _everywhere("secrets-store-csi-driver-provider-aws", 50, 100),
+    ),
     "eks-node-monitoring-agent": (_everywhere("eks-node-monitoring-agent", 10, 30),),
     "amazon-cloudwatch-observability": (
         _everywhere("cloudwatch-agent", 250, 128),
