@@ -1,4 +1,4 @@
-"""What acts in AWS: every role that a component or an add-on names is made, and its pods may reach what gives it out."""
+"""What acts in AWS: every role that is named is made, and pods may reach what gives it out."""
 
 from __future__ import annotations
 

@@ -25,6 +25,7 @@ ALERTMANAGER_FILES = {
     "base": ALERTMANAGER / "base/config/alertmanager.yml",
     "pagerduty": ALERTMANAGER / "components/pagerduty/alertmanager.yml",
     "webhook": ALERTMANAGER / "components/webhook/alertmanager.yml",
+    "sns": ALERTMANAGER / "components/sns/alertmanager.yml",
 }
 RULE_FILES = sorted(MANIFESTS.glob("*/*/alerts/*.rules.yaml"))
 RULE_TESTS = sorted(MANIFESTS.glob("*/*/alerts/*.test.yaml"))
@@ -117,14 +118,14 @@ def test_alerts_are_routed_by_severity(name: str) -> None:
     assert by_matcher['alertname = "Watchdog"'] == "watchdog"
 
 
-@pytest.mark.parametrize("name", ["base", "pagerduty"])
+@pytest.mark.parametrize("name", ["base", "pagerduty", "sns"])
 def test_amtool_accepts_the_configuration(name: str) -> None:
     run("amtool", "check-config", ALERTMANAGER_FILES[name])
 
 
-@pytest.mark.parametrize("name", ["pagerduty", "webhook"])
+@pytest.mark.parametrize("name", ["pagerduty", "webhook", "sns"])
 def test_addressees_can_be_added(name: str, tmp_path: Path) -> None:
-    """The kustomize component replaces the configuration and mounts the Secret that it reads."""
+    """The kustomize component replaces the configuration and mounts the Secret that it reads; SNS needs none."""
     overlay = {
         "resources": [os.path.relpath(ALERTMANAGER / "base", tmp_path.resolve())],
         "components": [os.path.relpath(ALERTMANAGER / "components" / name, tmp_path.resolve())],
@@ -137,6 +138,9 @@ def test_addressees_can_be_added(name: str, tmp_path: Path) -> None:
     assert template is not None
     volumes = {volume["name"]: volume for volume in template["spec"]["volumes"]}
     assert volumes["config"]["configMap"]["name"] == configuration["metadata"]["name"]
+    if name == "sns":
+        assert ":sns:" in configuration["data"]["alertmanager.yml"]
+        return
     assert volumes[name]["secret"]["secretName"] == f"alertmanager-{name}"
     mounts = {mount["name"]: mount["mountPath"] for mount in template["spec"]["containers"][0]["volumeMounts"]}
     assert f"{mounts[name]}/" in configuration["data"]["alertmanager.yml"]

@@ -130,7 +130,8 @@ def test_dashboards_have_their_own_identities() -> None:
 
 def test_the_data_source_has_the_dashboards_identity() -> None:
     file = MANIFESTS / "base-services/grafana/base/provisioning/datasources.yaml"
-    assert {"prometheus", "alertmanager"} == {source["uid"] for source in load(file)[0]["datasources"]}
+    identities = {source["uid"] for source in load(file)[0]["datasources"]}
+    assert identities == {"prometheus", "alertmanager", "jaeger", "cloudwatch"}
 
 
 def admits(policy: Manifest, port: int) -> bool:
