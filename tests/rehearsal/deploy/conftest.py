@@ -19,6 +19,8 @@ from typing import Any
 import pytest
 import yaml
 from slipway.catalog import paths
+from slipway.hooks import aws
+from slipway.hooks.kubernetes import EksAccess
 
 from rehearsal.cloud import Cloud
 from rehearsal.kubeconfig import kubeconfig
@@ -166,6 +168,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         for name, value in cloud.env.items():
             patch.setenv(name, value)
         os.environ.pop("AWS_PROFILE", None)
+        # Those of the cloud of another folder, whose tests ran in this process before.
+        aws._client.cache_clear()
+        EksAccess._tokens.clear()
         initdb()
         DagBundlesManager().sync_bundles_to_db()
         stack = Stack(cloud, include)
