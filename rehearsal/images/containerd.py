@@ -50,7 +50,8 @@ class Containerd:
             return False
         call = self.command("images", "import", "-")
         process = subprocess.Popen(call, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        assert process.stdin and process.stdout  # noqa: S101 - pipes were asked for
+        assert process.stdin is not None  # noqa: S101 - a pipe was asked for
+        assert process.stdout is not None  # noqa: S101 - likewise
         try:
             archive.write(image, layers, process.stdin)
             process.stdin.close()

@@ -9,6 +9,7 @@ from rehearsal.images.sources import SourceError, run
 from rehearsal.images.table import Debian
 
 _MIRROR = "http://deb.debian.org"
+_SIGNED = "signed-by=/usr/share/keyrings/debian-archive-keyring.gpg"
 _UNSTABLE = "sid"
 # Nobody reads manuals or other languages in an image.
 _LEFT_OUT = ("/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/info/*")
@@ -22,13 +23,17 @@ def make(recipe: Debian, target: Path) -> dict[str, str]:
     target.unlink(missing_ok=True)
     included = ",".join(recipe.packages)
     command = ["mmdebstrap", "--quiet", f"--variant={recipe.variant}", "--format=tar", f"--include={included}"]
+    # A mirror that is a snapshot keeps unstable's lists past the week that they are valid; signatures still hold.
+    command += ['--aptopt=Acquire::Check-Valid-Until "false"'] if recipe.suite == _UNSTABLE else []
     command += [f"--dpkgopt=path-exclude={pattern}" for pattern in _LEFT_OUT]
     # Where packages are only unpacked, mmdebstrap ends with the extract hooks.
     hook = "--extract-hook" if recipe.variant == "extract" else "--customize-hook"
     command += [f"{hook}={_user_hook(name, spec)}" for name, spec in recipe.users.items()]
     command += [f"{hook}={line}" for line in recipe.run]
     command += [recipe.suite, str(target), *_sources(recipe.suite)]
-    run(command, env={"SOURCE_DATE_EPOCH": "0", "TMPDIR": str(target.parent)})
+    # In the system's temporary folder, never in ours: mmdebstrap mounts /proc and /dev below it, which no clean-up of
+    # ours may ever walk into.
+    run(command, env={"SOURCE_DATE_EPOCH": "0"})
     versions = _versions(target)
     for package, beginning in recipe.expect.items():
         if not versions.get(package, "").startswith(beginning):
@@ -40,9 +45,9 @@ def make(recipe: Debian, target: Path) -> dict[str, str]:
 
 
 def _sources(suite: str) -> list[str]:
-    lines = [f"deb {_MIRROR}/debian {suite} main"]
+    lines = [f"deb [{_SIGNED}] {_MIRROR}/debian {suite} main"]
     if suite != _UNSTABLE:
-        lines.append(f"deb {_MIRROR}/debian-security {suite}-security main")
+        lines.append(f"deb [{_SIGNED}] {_MIRROR}/debian-security {suite}-security main")
     return lines
 
 

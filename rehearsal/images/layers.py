@@ -122,7 +122,9 @@ def _make(layer: Layer, scratch: Path, target: Path) -> dict[str, str]:
     elif layer.maven:
         sources.maven(FOLDER / layer.maven.folder, stage / layer.maven.into.strip("/"))
     elif layer.python:
-        sources.python(layer.python, FOLDER / layer.python.requirements, stage, scratch)
+        sources.python(layer.python, FOLDER / layer.python.requirements, stage)
+    elif layer.sdist:
+        sources.sdist(layer.sdist, stage, scratch)
     elif layer.npm:
         sources.npm(FOLDER / layer.npm.folder, stage / layer.npm.into.strip("/"))
     elif layer.files:

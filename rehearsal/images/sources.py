@@ -8,10 +8,11 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rehearsal.images.table import CSource, Go, GoModule, OwnGo, Python
+from rehearsal.images.table import CSource, Go, GoModule, OwnGo, Python, Sdist
 
 BUILD_SECONDS = 30 * 60
 
@@ -57,13 +58,14 @@ def module_folder(recipe: GoModule) -> Path:
 def go(recipe: Go, beside: Path, stage: Path, scratch: Path) -> None:
     """Build a module's programs in the module's own folder, where its own ``go.mod`` and ``go.sum`` hold."""
     folder = module_folder(recipe)
-    options = [f"-tags={','.join(recipe.tags)}"]
     if recipe.supply:
-        overlay = scratch / "overlay.json"
-        replaced = {str(folder / place): str(beside / source) for place, source in recipe.supply.items()}
-        overlay.write_text(json.dumps({"Replace": replaced}), encoding="utf-8")
-        options.append(f"-overlay={overlay}")
-    _go_build(recipe.programs, recipe.variables, options, folder, stage)
+        # Go lets nobody add to its module cache, not even by an overlay.
+        folder = Path(shutil.copytree(folder, scratch / "module", copy_function=shutil.copy))
+        run(["chmod", "-R", "u+w", str(folder)])
+        for place, source in recipe.supply.items():
+            (folder / place).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(beside / source, folder / place)
+    _go_build(recipe.programs, recipe.variables, [f"-tags={','.join(recipe.tags)}"], folder, stage)
 
 
 def own_go(recipe: OwnGo, folder: Path, stage: Path) -> None:
@@ -119,19 +121,38 @@ def maven(folder: Path, into: Path) -> None:
         raise SourceError(f"{pins} differs from what Maven Central gave in {differing}. It gave:\n{seen}")
 
 
-def python(recipe: Python, requirements: Path, stage: Path, scratch: Path) -> None:
+def python(recipe: Python, requirements: Path, stage: Path) -> None:
     """Install Python packages, each by its hash, for the image's Python version."""
-    place = stage / recipe.into.strip("/")
-    target = scratch / "installed" if recipe.strip else place
+    target = stage / recipe.into.strip("/")
     run(
         [
-            sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-deps", "--require-hashes", "--python-version", recipe.python,
-            "--link-mode", "hardlink", "--target", str(target), "-r", str(requirements),
+            sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-deps", "--require-hashes",
+            "--python-version", recipe.python, "--target", str(target), "-r", str(requirements),
         ]
     )  # fmt: skip
-    if recipe.strip:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        (target / recipe.strip).rename(place)
+
+
+def sdist(recipe: Sdist, stage: Path, scratch: Path) -> None:
+    """Take folders out of a Python source distribution.
+
+    :raises SourceError: the index does not have it with that hash.
+    """
+    wanted = scratch / "requirements.txt"
+    wanted.write_text(f"{recipe.package} --hash=sha256:{recipe.sha256}\n", encoding="utf-8")
+    run(
+        [
+            sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps",
+            "--no-build-isolation", "--require-hashes", "--no-binary=:all:", "--dest", str(scratch), "-r", str(wanted),
+        ]
+    )  # fmt: skip
+    archive = next(scratch.glob("*.tar.gz"))
+    with tarfile.open(archive) as opened:
+        opened.extractall(scratch, filter="data")
+    unpacked = scratch / archive.name.removesuffix(".tar.gz")
+    for origin, place in recipe.take.items():
+        target = stage / place.strip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        (unpacked / origin).rename(target)
 
 
 def npm(folder: Path, into: Path) -> None:

@@ -97,8 +97,16 @@ class Python(_Strict):
     requirements: str
     into: str
     python: str = "3.11"
-    strip: str = ""
-    """Take only this folder of what was installed."""
+
+
+class Sdist(_Strict):
+    """Folders of a Python source distribution, for what ships more than Python in one."""
+
+    package: str
+    """name==version"""
+    sha256: str
+    take: dict[str, str]
+    """Folder in the distribution -> folder in the image."""
 
 
 class Npm(_Strict):
@@ -130,6 +138,7 @@ class Layer(_Strict):
     debian: Debian | None = None
     maven: Maven | None = None
     python: Python | None = None
+    sdist: Sdist | None = None
     npm: Npm | None = None
     files: Files | None = None
 
@@ -157,7 +166,7 @@ class Probe(_Strict):
     writable: tuple[str, ...] = ("/tmp",)  # noqa: S108 - a path in the container
     read_only: bool = True
     files: dict[str, str] = {}
-    """Path in the container -> text mounted there, as a ConfigMap would be."""
+    """Path in the container -> text mounted there, as a ConfigMap would be; ``@name`` is a file beside the table."""
     http: str | None = None
     """Address that must answer 2xx, as the container sees it."""
     tcp: int | None = None

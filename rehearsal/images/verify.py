@@ -1,8 +1,8 @@
 """Runs an image the way its manifest does, and records what came of it.
 
 A container of runc over containerd's snapshot, with the manifest's user, a read-only root, no capability and no new
-privileges, in a network namespace of its own. What needs a second container or the Kubernetes API is proved on a cluster
-instead, by the platform's own checks.
+privileges, in a network namespace of its own. What needs a second container or the Kubernetes API is proved on a
+cluster instead, by the platform's own checks.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from rehearsal.images.table import Image, Probe
 
 RECORD = Path(__file__).with_name("verified.yaml")
 _PAUSE = 0.5
+_RUNC = ("runc",)
 
 
 class VerifyError(RuntimeError):
@@ -80,7 +81,7 @@ def run(containerd: Containerd, image: Image, probe: Probe) -> None:
         _wait(running, probe)
         printed = running.printed()
         if probe.exec_:
-            call = ["runc", "exec", f"--user={probe.user}", running.name, *probe.exec_]
+            call = [*_RUNC, "exec", f"--user={probe.user}", running.name, *probe.exec_]
             done = subprocess.run(call, capture_output=True, text=True, check=False, timeout=120)
             printed = done.stdout + done.stderr
             if done.returncode != 0:
@@ -106,7 +107,7 @@ def _wait(running: _Running, probe: Probe) -> None:
 
 def _answers(name: str, probe: Probe) -> bool:
     """Ask from inside the container's network namespace, with this machine's tools: most images have none."""
-    told = subprocess.run(["runc", "state", name], capture_output=True, check=False)
+    told = subprocess.run([*_RUNC, "state", name], capture_output=True, check=False)
     state = json.loads(told.stdout) if told.returncode == 0 else {}
     if state.get("status") != "running":
         return False
@@ -133,12 +134,12 @@ def _container(containerd: Containerd, image: Image, probe: Probe) -> Iterator[_
         try:
             (bundle / "config.json").write_text(json.dumps(_specification(image, probe, bundle)), encoding="utf-8")
             with (bundle / "log").open("wb") as log:
-                call = ["runc", "run", "--bundle", str(bundle), name]
+                call = [*_RUNC, "run", "--bundle", str(bundle), name]
                 process = subprocess.Popen(call, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
             try:
                 yield _Running(name, process, bundle / "log")
             finally:
-                subprocess.run(["runc", "delete", "--force", name], check=False, **_QUIET)
+                subprocess.run([*_RUNC, "delete", "--force", name], check=False, **_QUIET)
                 process.wait(timeout=60)
         finally:
             subprocess.run(containerd.command("images", "unmount", "--rm", str(root)), check=False, **_QUIET)
@@ -149,7 +150,7 @@ _QUIET: dict[str, Any] = {"capture_output": True, "timeout": 120}
 
 def _specification(image: Image, probe: Probe, bundle: Path) -> dict[str, Any]:
     """What runc is to run: its own defaults, and what a restricted pod's container gets."""
-    subprocess.run(["runc", "spec", "--bundle", str(bundle)], check=True, **_QUIET)
+    subprocess.run([*_RUNC, "spec", "--bundle", str(bundle)], check=True, **_QUIET)
     specification: dict[str, Any] = json.loads((bundle / "config.json").read_text(encoding="utf-8"))
     (bundle / "config.json").unlink()
     uid, gid = (int(part) for part in probe.user.split(":"))
@@ -175,7 +176,9 @@ def _specification(image: Image, probe: Probe, bundle: Path) -> dict[str, Any]:
         specification["mounts"].append({"destination": path, "type": "tmpfs", "source": "tmpfs", "options": options})
     for number, (path, text) in enumerate(files.items()):
         origin = bundle / f"file-{number}"
-        origin.write_text(text, encoding="utf-8")
+        # A text that begins with @ names a file beside the table.
+        content = (Path(__file__).parent / text[1:]).read_text(encoding="utf-8") if text.startswith("@") else text
+        origin.write_text(content, encoding="utf-8")
         origin.chmod(0o444)
         mount = {"destination": path, "type": "bind", "source": str(origin), "options": ["rbind", "ro"]}
         specification["mounts"].append(mount)
