@@ -8,7 +8,8 @@ Removes an environment from one of its regions, and proves that nothing of it is
   is asked a second time (**confirm**) and wants the platform's name typed in.
 - **load_balancers**, then the **stages** in the deploy's order reversed, then **infrastructure**: volumes while their
   driver runs, add-ons, node groups, cluster, what the cluster's controllers left behind, and the stacks last.
-- **strays** takes what came back or lost its stack; **state** takes the state bucket, unless it is kept.
+- **state** deletes the stack of the state bucket, unless that is kept; **strays** takes what came back or lost its
+  stack: log groups, buckets, keys, secrets.
 - **sweep** is the proof: it looks at all resource types, by tag, VPC and the names that controllers give, in the
   platform's region, and by tag in every other one. It finds nothing, or it fails and names each leftover, what that
   costs a month and the command that removes it.

@@ -25,6 +25,7 @@ from rehearsal.aws.eks.service import WATCHES
 from rehearsal.aws.eks.state import Eks
 from rehearsal.aws.faults import Faults
 from rehearsal.aws.identify import caller, identify
+from rehearsal.aws.outside import Outside
 from rehearsal.aws.persistence import Saver
 from rehearsal.aws.pricing import service as pricing
 from rehearsal.aws.protocol import ModelledService
@@ -55,6 +56,7 @@ class Cloud:
         self.faults = Faults()
         self.scheduler = Scheduler()
         self.eks = Eks(clock, self.scheduler, KubernetesAdmin(kubernetes_admin), self.lock, self.faults)
+        self.outside = Outside(self.eks)
         self.costs = costs_service.Costs(self.eks)
         self.services: dict[str, ModelledService] = {
             "ce": costs_service.service(self.costs),
@@ -164,6 +166,11 @@ class Cloud:
             return _json({"status": "ok"})
         if request.path == "/_rehearsal/faults":
             return self._faults(request)
+        if request.path.startswith("/_rehearsal/outside/"):
+            with self.lock:
+                answer, status = self.outside.answer(request.method, request.path, request.get_json(silent=True) or {})
+                self._changed()
+            return _json(answer, status)
         if request.path == "/_rehearsal/costs":
             return self._costs(request)
         known = "GET /_rehearsal/health, stats and costs, POST /_rehearsal/reset and /_rehearsal/faults exist"

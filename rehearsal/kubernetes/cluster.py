@@ -21,6 +21,7 @@ from rehearsal.kubernetes.http.app import Application
 from rehearsal.kubernetes.kubelet.logs import Logs
 from rehearsal.kubernetes.nodegroups import NodeGroups
 from rehearsal.kubernetes.objects import Obj
+from rehearsal.kubernetes.outside import Outside
 from rehearsal.kubernetes.resources import Catalog
 from rehearsal.kubernetes.rest.registry import Registry
 from rehearsal.kubernetes.schema.nodes import builtin_definitions
@@ -66,6 +67,7 @@ class Cluster:
         self.node_groups = NodeGroups(self)
         self.add_ons = AddOns(self)
         self.manager = Manager(self)
+        self.outside = Outside(self)
         if saved:
             self._load(saved)
         else:

@@ -164,6 +164,7 @@ class Supervisor:
         self.clusters[cluster.id] = cluster
         self._listeners[cluster.id] = listener
         cluster.manager.start()
+        cluster.outside.start()
         if self._snapshots is not None:
             self._snapshots.watch(cluster)
 
@@ -171,6 +172,7 @@ class Supervisor:
         cluster, listener = self.clusters.pop(cluster_id), self._listeners.pop(cluster_id)
         cluster.application.shutdown.begin()
         await cluster.manager.stop()
+        await cluster.outside.stop()
         await listener.stop()
         if self._snapshots is None:
             return

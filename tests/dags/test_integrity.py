@@ -18,6 +18,7 @@ from slipway.operators.converge import ConvergingOperator
 ROOT = Path(__file__).resolve().parents[2]
 DAGS = {
     "platform_deploy",
+    "platform_drift",
     "platform_teardown",
 }
 

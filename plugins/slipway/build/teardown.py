@@ -71,7 +71,7 @@ def build_teardown() -> None:
     state = RemoveStateOperator(task_id="state", **COMMON)
     # It judges by what it sees, whatever became of the tasks before it.
     proof = SweepOperator(task_id="sweep", trigger_rule=TriggerRule.ALL_DONE)
-    chain(infrastructure, strays, state, proof)
+    chain(infrastructure, state, strays, proof)
     release = ReleaseLeaseOperator(task_id="release_lease")
     chain(proof, release.as_teardown(setups=acquire, on_failure_fail_dagrun=False))
 

@@ -85,7 +85,12 @@ class LeaseHook:
         :returns: whether there was a lease of this run to give back.
         """
         for attempt in range(ATTEMPTS):
-            current, etag, _ = self._read()
+            try:
+                current, etag, _ = self._read()
+            except ClientError as error:
+                if code_of(error) == "NoSuchBucket":
+                    return False
+                raise
             if current is None or etag is None or current.released or not current.belongs_to(holder, dag_id):
                 return False
             if self._write(current.model_copy(update={"released": True}), etag):

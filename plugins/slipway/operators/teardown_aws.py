@@ -358,26 +358,14 @@ class RemoveStraysOperator(TeardownOperator):
 
 
 class RemoveStateOperator(TeardownOperator):
-    """The state stack, its buckets and its key, unless they are kept. With the bucket go lease, records and reports."""
+    """The state stack, unless it is kept. The buckets and the key that it retains are strays from then on.
+
+    With the bucket go the lease, the records and the reports.
+    """
 
     def converge(self, context: Context, platform: Platform, progress: Progress) -> Sequence[Change]:
-        """Stack first, then what its deletion policy retained."""
+        """Delete the stack, or say that it stays."""
         stack = platform.stack_name(Stack.STATE)
         if Keep.STATE in keep_of(context):
             return [Change(action=Action.KEEP, resource=f"AWS::CloudFormation::Stack {stack}", note="kept on purpose")]
-        kept = remove_stack(self, platform, stack, progress)
-        for one in self._retained(platform):
-            outcome, why = RemovalHook(platform.region).remove(one)
-            change = Action.DELETE if outcome is Removal.DONE else Action.KEEP
-            progress.changes.append(Change(action=change, resource=str(one), note=why or one.why))
-        return kept
-
-    @staticmethod
-    def _retained(platform: Platform) -> list[Resource]:
-        """Buckets, the one that logs the others last, then the key."""
-        found = ResourcesHook(platform).inventory(["S3 buckets", "KMS keys"])
-        buckets = sorted((one for one in found.ours if one.kind == Kind.BUCKET), key=lambda one: "-access" in one.id)
-        alias = next((one for one in found.resources if one.id == f"alias/{platform.name}-state"), None)
-        keys = [one for one in found.of(Kind.KEY) if alias and one.ours and one.id == alias.text("key")]
-        live = [one for one in keys if one.text("state") != "PendingDeletion"]
-        return [*buckets, *([alias] if alias and alias.ours else []), *live]
+        return remove_stack(self, platform, stack, progress)

@@ -21,7 +21,7 @@ from rehearsal.kubernetes.objects import (
 )
 from rehearsal.kubernetes.rest.options import controller_options
 from rehearsal.kubernetes.selectors import label_selector
-from rehearsal.kubernetes.store import Event
+from rehearsal.kubernetes.store import Event, Store
 
 _CLASSES = "storageclasses.storage.k8s.io"
 SELECTED_NODE = "volume.kubernetes.io/selected-node"
@@ -193,13 +193,9 @@ class Claims(Controller):
 
     def _installed(self, driver: str) -> bool:
         """The driver is registered and its controller runs."""
-        if self.store.get("csidrivers.storage.k8s.io", "", driver) is None:
-            return False
-        name = {"ebs.csi.aws.com": "ebs-csi-controller", "efs.csi.aws.com": "efs-csi-controller"}.get(driver)
-        if name is None:
-            return True
-        controller = self.store.get("deployments.apps", "kube-system", name)
-        return controller is not None and dig(controller, "status", "availableReplicas", default=0) > 0
+        return self.store.get("csidrivers.storage.k8s.io", "", driver) is not None and controller_runs(
+            self.store, driver
+        )
 
     def _create_volume(self, claim: Obj, storage_class: Obj, driver: str, node: str | None) -> Obj:
         name = f"pvc-{uid_of(claim)}"
@@ -242,12 +238,16 @@ class Volumes(Controller):
     """Releases volumes whose claim is gone, and deletes those that are to be reclaimed."""
 
     resource = "persistentvolumes"
-    watches = ("persistentvolumeclaims",)
+    watches = ("persistentvolumeclaims", "deployments.apps")
 
     def affected(self, event: Event) -> Iterable[Name]:
-        """The volume of a claim that went."""
+        """The volume of a claim that went; all that wait for a driver's controller."""
         if event.resource == self.resource:
             return super().affected(event)
+        if event.resource == "deployments.apps":
+            if namespace_of(event.obj) != "kube-system":
+                return []
+            return [("", name_of(volume)) for volume in self.store.scan(self.resource) if is_deleting(volume)]
         volume = dig(event.obj, "spec", "volumeName")
         return [("", volume)] if event.type == "DELETED" and volume else []
 
@@ -258,7 +258,8 @@ class Volumes(Controller):
             return None
         reference = dig(volume, "spec", "claimRef")
         if is_deleting(volume):
-            if not self._claimed(volume):
+            # A disk that nobody deletes keeps its volume: the driver's controller lets go of it, or nothing does.
+            if not self._claimed(volume) and self._can_delete(volume):
                 self.registry.edit(self.resource, volume, finalizers=None)
             return None
         if reference is None:
@@ -269,10 +270,25 @@ class Volumes(Controller):
                 self.delete(self.resource, volume)
         return None
 
+    def _can_delete(self, volume: Obj) -> bool:
+        driver = dig(volume, "spec", "csi", "driver", default="")
+        if dig(volume, "spec", "persistentVolumeReclaimPolicy") != "Delete" or not driver:
+            return True
+        return controller_runs(self.store, driver)
+
     def _claimed(self, volume: Obj) -> bool:
         reference = dig(volume, "spec", "claimRef", default={})
         claim = self.store.get("persistentvolumeclaims", reference.get("namespace", ""), reference.get("name", ""))
         return claim is not None and uid_of(claim) == reference.get("uid")
+
+
+def controller_runs(store: Store, driver: str) -> bool:
+    """Whether the controller of a CSI driver is up; of drivers that are not known, it is taken to be."""
+    name = {"ebs.csi.aws.com": "ebs-csi-controller", "efs.csi.aws.com": "efs-csi-controller"}.get(driver)
+    if name is None:
+        return True
+    controller = store.get("deployments.apps", "kube-system", name)
+    return controller is not None and dig(controller, "status", "availableReplicas", default=0) > 0
 
 
 def driver_of(storage_class: Obj) -> str:
