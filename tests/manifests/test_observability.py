@@ -51,6 +51,26 @@ def test_alerts_can_be_acted_upon(file: Path) -> None:
         assert page.read_text().startswith(f"# {name}\n"), page.name
 
 
+def proven(file: Path) -> tuple[set[str], set[str]]:
+    """Alerts that a component's unit tests saw firing, and those that they saw quiet."""
+    fired, quiet = set(), set()
+    for tests in file.parent.glob("*.test.yaml"):
+        for test in load(tests)[0]["tests"]:
+            for case in test.get("alert_rule_test", []):
+                (fired if case.get("exp_alerts") else quiet).add(case["alertname"])
+    return fired, quiet
+
+
+@pytest.mark.parametrize("file", RULE_FILES, ids=lambda file: file.name)
+def test_every_alert_was_seen_firing_and_quiet(file: Path) -> None:
+    fired, quiet = proven(file)
+    names = {alert["alert"] for alert in alerts(file)}
+    assert not names - fired, f"no unit test makes these fire: {sorted(names - fired)}"
+    # The Watchdog is there to fire for ever.
+    silent = names - quiet - {"Watchdog"}
+    assert not silent, f"no unit test sees these stay quiet: {sorted(silent)}"
+
+
 def test_alert_names_are_unique() -> None:
     names = [alert["alert"] for file in RULE_FILES for alert in alerts(file)]
     assert sorted(names) == sorted(set(names))
