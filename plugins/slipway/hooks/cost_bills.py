@@ -7,17 +7,29 @@ from datetime import date, timedelta
 from typing import TypeVar
 
 from slipway.decisions.cost_actuals import newest_whole_day
-from slipway.hooks.cost_explorer import ACCOUNT_CALLS, PLATFORM_CALLS, SPARE_PAGES, CostExplorerHook
+from slipway.hooks.cost_explorer import (
+    ACCOUNT_CALLS,
+    PLATFORM_CALLS,
+    PLATFORM_TAG,
+    SPARE_PAGES,
+    CostExplorerHook,
+)
 from slipway.hooks.records import RecordsHook
 from slipway.model.bill import AccountBill, PlatformBill
 from slipway.model.platform import Platform
 from slipway.model.records import Record
-from slipway.model.report import prefix
+from slipway.model.report import Missing, prefix
 
 Kept = TypeVar("Kept", bound=Record)
 
 # By which the month is divided within an environment, beside the platform's own tag.
 TEAM_TAG = "team"
+_BILL = "the bill"
+_NO_LINES = (
+    "no cost carries {tag}={value}. The platform is younger than a day, or the tag is not active; the payer's account "
+    "activates it: aws ce update-cost-allocation-tags-status "
+    "--cost-allocation-tags-status TagKey={tag},Status=Active; its bill begins a day later"
+)
 _ANOMALY_DAYS = timedelta(days=30)
 
 
@@ -72,6 +84,8 @@ def platform_bill(platform: Platform, today: date, run: str) -> PlatformBill:
 
 def _ask(platform: Platform, today: date) -> PlatformBill:
     hook = CostExplorerHook(PLATFORM_CALLS + SPARE_PAGES)
-    lines = hook.part("the bill", lambda: hook.platform_lines(platform, today)) or []
+    lines = hook.part(_BILL, lambda: hook.platform_lines(platform, today)) or []
     forecast = hook.part("forecast of Cost Explorer", lambda: hook.forecast(platform, today))
+    if not lines and not any(one.part == _BILL for one in hook.missing):
+        hook.missing.append(Missing(part=_BILL, reason=_NO_LINES.format(tag=PLATFORM_TAG, value=platform.name)))
     return PlatformBill(lines=lines, forecast=forecast, calls=hook.count, missing=hook.missing)
