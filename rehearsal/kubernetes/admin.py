@@ -16,7 +16,7 @@ from starlette.routing import Route
 from rehearsal.kubernetes import machines
 from rehearsal.kubernetes.cluster import Cluster
 from rehearsal.kubernetes.errors import ApiError
-from rehearsal.kubernetes.faults.inject import FaultError, heal, inject
+from rehearsal.kubernetes.faults.inject import FaultError, heal, inject, settled
 from rehearsal.kubernetes.objects import Obj
 from rehearsal.kubernetes.server import Supervisor
 
@@ -109,9 +109,11 @@ class Admin:
         spec = await _body(request)
         _require(spec, "kind")
         try:
-            return JSONResponse(inject(cluster, spec.pop("kind"), spec).describe(), 201)
-        except (FaultError, ApiError) as error:
-            raise Refused(400, str(error)) from error
+            fault = inject(cluster, spec.pop("kind"), spec)
+            await settled(cluster, fault)
+        except (FaultError, ApiError, TimeoutError) as error:
+            raise Refused(400, str(error) or "the fault does not show") from error
+        return JSONResponse(fault.describe(), 201)
 
     async def _heal(self, request: Request) -> Response:
         try:

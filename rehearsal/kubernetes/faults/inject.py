@@ -5,6 +5,7 @@ Times are set back by ``minutes``, since what matters about most faults is how l
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,7 @@ from rehearsal.kubernetes.objects import (
     clone,
     controller_of,
     dig,
+    is_true,
     labels_of,
     name_of,
     namespace_of,
@@ -51,6 +53,14 @@ def inject(cluster: Cluster, kind: str, spec: Obj) -> Fault:
     return fault
 
 
+async def settled(cluster: Cluster, fault: Fault) -> None:
+    """Wait until a fault shows that controllers bring about, for a few seconds at most."""
+    shows = _SHOWS.get(fault.kind)
+    async with asyncio.timeout(_LONGEST_WAIT):
+        while shows is not None and not shows(cluster, fault):
+            await asyncio.sleep(0.05)
+
+
 def heal(cluster: Cluster, fault_id: str) -> None:
     """End a fault: what it made goes, what it changed comes back unless it is gone.
 
@@ -66,6 +76,18 @@ def heal(cluster: Cluster, fault_id: str) -> None:
             fault.made.clear()
         elif current is not None and uid_of(current) == uid_of(before):
             cluster.store.put(resource, {**current, **{k: before[k] for k in ("spec", "status") if k in before}})
+
+    if fault.kind == "node-not-ready":
+        _answer_again(cluster)
+
+
+def _answer_again(cluster: Cluster) -> None:
+    """A kubelet that is back says of its pods that they were ready all along."""
+    for pod in list(cluster.store.scan("pods")):
+        entries = dig(pod, "status", "conditions", default=[])
+        if any(one["type"] == "Ready" and one.get("reason") == "NodeNotReady" for one in entries):
+            conditions = with_condition(entries, "Ready", "True")
+            cluster.store.put("pods", {**clone(pod), "status": {**pod["status"], "conditions": conditions}})
 
 
 def _nothing(cluster: Cluster, fault: Fault) -> None:
@@ -155,36 +177,29 @@ def _serving_pod(cluster: Cluster, fault: Fault) -> Obj:
     for pod in cluster.store.objects("pods", namespace or None):
         owner = controller_of(pod)
         named = not wanted or (owner is not None and str(owner["name"]).startswith(wanted))
-        if named and owner is not None and owner["kind"] != "DaemonSet" and dig(pod, "status", "phase") == "Running":
+        if named and owner is not None and owner["kind"] != "DaemonSet" and is_true(pod, "Ready"):
             return pod
-    raise FaultError(f"no running pod of a workload {wanted!r} in {namespace or 'any namespace'}")
+    raise FaultError(f"no ready pod of a workload {wanted!r} in {namespace or 'any namespace'}")
 
 
 def _stuck_rollout(cluster: Cluster, fault: Fault) -> None:
     """A Deployment whose new version's image does not exist."""
     name = fault.text("name", "stuck")
     labels = {"app.kubernetes.io/name": name, "slipway.dev/component": fault.text("component", name)}
-    pod = _pod(fault, name, image="registry.example.com/none:missing", labels=labels)
+    pod = _pod(fault, name, image="registry.example.com/none:does-not-exist", labels=labels)
     spec = {
         "replicas": 1,
         "selector": {"matchLabels": {"app.kubernetes.io/name": name}},
         "template": {"metadata": {"labels": labels}, "spec": pod["spec"]},
     }
     body = {**_metadata(fault, name, "apps/v1", "Deployment", labels), "spec": spec}
-    made = clone(_create(cluster, "deployments.apps", body, fault))
-    conditions = [
-        {"type": "Available", "status": "False", "reason": "MinimumReplicasUnavailable", "message": ""},
-        {
-            "type": "Progressing",
-            "status": "False",
-            "reason": "ProgressDeadlineExceeded",
-            "message": f'ReplicaSet "{name}" has timed out progressing.',
-        },
-    ]
-    stamped = [{**one, "lastUpdateTime": _ago(fault), "lastTransitionTime": _ago(fault)} for one in conditions]
-    made["status"] = {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "unavailableReplicas": 1}
-    made["status"]["conditions"] = stamped
-    cluster.store.put("deployments.apps", made)
+    _create(cluster, "deployments.apps", body, fault)
+
+
+def _has_given_up(cluster: Cluster, fault: Fault) -> bool:
+    made = cluster.store.get("deployments.apps", _namespace(fault), fault.text("name", "stuck"))
+    conditions = dig(made, "status", "conditions", default=[]) if made else []
+    return any(one.get("reason") == "ProgressDeadlineExceeded" for one in conditions)
 
 
 def _failed_job(cluster: Cluster, fault: Fault) -> None:
@@ -302,6 +317,8 @@ def _pod(fault: Fault, name: str, cpu: str = "10m", image: str = _IMAGE, labels:
     return {**_metadata(fault, name, "v1", "Pod", labels), "spec": spec}
 
 
+_LONGEST_WAIT = 20.0
+_SHOWS: dict[str, Callable[[Cluster, Fault], bool]] = {"stuck-rollout": _has_given_up}
 KINDS: dict[str, Injector] = {
     "node-gone": _node_gone,
     "node-not-ready": _node_not_ready,

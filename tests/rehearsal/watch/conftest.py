@@ -29,7 +29,12 @@ ROOT = Path(__file__).resolve().parents[3]
 SPEED = 1200.0
 CLUSTER = "us-east-1.slipway-dev"
 # Those that need no generated secret.
-COMPONENTS = ("base-services/namespaces", "base-services/storage-classes", "base-services/prometheus", "data-layer/kafka")
+COMPONENTS = (
+    "base-services/namespaces",
+    "base-services/storage-classes",
+    "base-services/prometheus",
+    "data-layer/kafka",
+)
 MEMBER = {"environment": "dev", "region": "us-east-1", "problem": ""}
 
 
@@ -80,6 +85,14 @@ class Watched:
         finally:
             call("DELETE", url)
 
+    def until_running(self) -> None:
+        """Wait until every pod is ready."""
+        ready = '-o=jsonpath={range .items[*]}{.status.conditions[?(@.type=="Ready")].status}{" "}{end}'
+        deadline = time.monotonic() + 60
+        while set(self.kubectl("get", "pods", "-A", ready).split()) != {"True"}:
+            assert time.monotonic() < deadline, self.kubectl("get", "pods", "-A")
+            time.sleep(0.2)
+
     def kubectl(self, *arguments: str) -> str:
         """Run kubectl against the cluster."""
         config = self.folder / "kubeconfig"
@@ -93,8 +106,8 @@ class Watched:
 def call(method: str, url: str, body: Any = None) -> Any:
     """One request to the rehearsal's own endpoints."""
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)  # noqa: S310 - loopback
+    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - loopback
         return json.loads(answer.read() or b"null")
 
 
@@ -165,10 +178,8 @@ def _components(watched: Watched) -> None:
         folder = ROOT / "include" / "manifests" / component
         dev = folder / "overlays" / "dev"
         watched.kubectl("apply", "--server-side", "-k", str(dev if dev.is_dir() else folder))
-    deadline = time.monotonic() + 60
-    while watched.kubectl("get", "pods", "-A", "--field-selector=status.phase!=Running", "-o", "name"):
-        assert time.monotonic() < deadline, watched.kubectl("get", "pods", "-A")
-        time.sleep(0.3)
+    watched.until_running()
+    deadline = time.monotonic() + 30
     eks = boto3.client("eks")
     for addon in ("coredns", "aws-ebs-csi-driver", "vpc-cni", "kube-proxy"):
         while eks.describe_addon(clusterName="slipway-dev", addonName=addon)["addon"]["status"] != "ACTIVE":
