@@ -80,7 +80,8 @@ class Outside:
         size = quantity.parse(dig(obj, "spec", "capacity", "storage", default="1Gi"))
         body = {
             "name": name_of(obj),
-            "gib": max(1, math.ceil(size / _GIB)),
+            # Quantities are in thousandths.
+            "gib": max(1, math.ceil(size / 1000 / _GIB)),
             "zone": zones[0] if zones else "",
             "claim": reference.get("name", ""),
             "namespace": reference.get("namespace", ""),
