@@ -165,8 +165,10 @@ def estimate(found: Iterable[Item], book: PriceBook, spot: Mapping[str, float]) 
         groups.setdefault((one.what, one.key), []).append(one)
     lines = [_line(what, key, some, book, spot) for (what, key), some in groups.items()]
     lines.sort(key=lambda line: (-(line.monthly_usd or 0.0), line.what))
+    # A book that is all table says so itself.
+    dated = sorted({line.what for line in lines if line.key in book.fallback and len(book.fallback) < len(book.prices)})
     return Estimate(
-        source=book.source,
+        source=book.source + (f"; from the dated table: {', '.join(dated)}" if dated else ""),
         lines=lines,
         monthly_usd=round(sum(line.monthly_usd or 0.0 for line in lines), 4),
         unpriced=[line.what for line in lines if line.monthly_usd is None],

@@ -132,10 +132,7 @@ def book(region: str, listed: Mapping[str, Price], table: PriceTable, today: dat
     dated = table_prices(table)
     fallback = sorted(key for key in dated if key not in listed)
     elsewhere = "" if table.region == region else f", prices of {table.region}"
-    from_table = f"the table of {table.gathered}{elsewhere}"
-    source = f"Price List API of {today}" if listed else from_table
-    if listed and fallback:
-        source += f"; {len(fallback)} prices from {from_table}"
+    source = f"Price List API of {today}" if listed else f"table of {table.gathered}{elsewhere}"
     return PriceBook(
         region=region,
         as_of=today if listed else table.gathered,

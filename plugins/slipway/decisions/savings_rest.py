@@ -56,17 +56,20 @@ def _gp3(facts: SavingFacts) -> Iterator[Saving]:
 
 
 def _idle_volumes(facts: SavingFacts) -> Iterator[Saving]:
-    idle = [one for one in facts.of(Kind.VOLUME) if one.text("state") == "available"]
+    # A claim keeps its volume while no pod mounts it; without the cluster's word nobody knows which those are.
+    claimed = {claim.volume for claim in facts.cluster.claims} if facts.cluster else set()
+    idle = [one for one in facts.of(Kind.VOLUME) if one.text("state") == "available" and one.id not in claimed]
     if idle:
         yield Saving(
             name="idle-volumes",
             title="Delete volumes that nothing uses",
             monthly_usd=round(facts.cost(*(one.id for one in idle)), 2),
-            confidence=Confidence.MEDIUM,
-            breaks="Their data. A claim that will come back (a StatefulSet scaled down) would miss its own.",
+            confidence=Confidence.MEDIUM if facts.cluster else Confidence.LOW,
+            breaks="Their data, but for the snapshots.",
             change=f"for id in {_ids(idle)}; do aws ec2 create-snapshot --volume-id $id && "
             "aws ec2 delete-volume --volume-id $id; done, once no PersistentVolume names them",
-            evidence=f"{len(idle)} volumes are attached to no instance",
+            evidence=f"{len(idle)} volumes are attached to no instance"
+            + (" and belong to no claim" if facts.cluster else "; whether a claim names them could not be read"),
             touches=[f"volume/{one.id}" for one in idle],
         )
 
