@@ -82,9 +82,9 @@ class Plane:
             "kube-controller-manager", self._controller_manager(kubeconfig), lambda: True, _START_SECONDS
         )
         self._processes.start("kube-scheduler", self._scheduler(kubeconfig), lambda: True, _START_SECONDS)
-        self._start_nodes(kubeconfig)
+        self._start_kwok(kubeconfig)
 
-    def _start_nodes(self, kubeconfig: str) -> None:
+    def _start_kwok(self, kubeconfig: str) -> None:
         kwok, kubelet = free_port(), free_port()
         self._kubelet = Kubelet(HOST, kubelet, self.folder / "apiserver.crt", self.folder / "apiserver.key")
         self._processes.start("kwok", self._kwok(kubeconfig, kwok, kubelet), answers(kwok), _START_SECONDS)
@@ -241,13 +241,17 @@ class Plane:
             self._binaries.path("kwok"),
             f"--kubeconfig={kubeconfig}",
             f"--config={Path(__file__).with_name('stages.yaml')}",
-            "--manage-all-nodes=true",
+            *self._simulated_nodes(),
             "--cidr=100.64.0.0/16",
             f"--server-address={HOST}:{port}",
             f"--node-ip={HOST}",
             f"--node-port={kubelet}",
             "--node-lease-duration-seconds=40",
         ]
+
+    def _simulated_nodes(self) -> list[str]:
+        """Options of kwok that say which nodes it plays."""
+        return ["--manage-all-nodes=true"]
 
     def _is_ready(self) -> Callable[[], bool]:
         context = ssl.create_default_context(cadata=self.certificate.authority)

@@ -148,9 +148,9 @@ def _kubelet(etc: Path, node: Wanted, credentials: Credentials) -> dict[str, Any
         "failCgroupV1": False,
         "failSwapOn": False,
         "cgroupDriver": "cgroupfs",
-        "cgroupsPerQOS": False,
+        "cgroupsPerQOS": True,
         "cgroupRoot": f"/slipway/{node.name}",
-        "localStorageCapacityIsolation": False,
+        "localStorageCapacityIsolation": True,
         # An image that is thrown away cannot be pulled again.
         "imageGCHighThresholdPercent": 100,
         "imageGCLowThresholdPercent": 99,

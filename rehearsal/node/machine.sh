@@ -21,6 +21,11 @@ for setting in vm/overcommit_memory vm/panic_on_oom kernel/panic kernel/panic_on
     mount --bind "/run/settings/$setting" "/proc/sys/$setting"
 done
 
+# Where its pods are counted and limited; removed from outside when it has ended.
+for hierarchy in /sys/fs/cgroup /sys/fs/cgroup/*/; do
+    [ ! -e "$hierarchy/cgroup.procs" ] || mkdir -p "$hierarchy/slipway/$name"
+done
+
 # The interface is moved in from outside.
 waited=0
 until [ -e "$folder/network" ]; do
@@ -40,6 +45,13 @@ run() { # run NAME COMMAND...: start a program of the node; its end is the node'
     eval "$(echo "$program" | tr - _)=$!"
 }
 
+persist() { # persist COMMAND...: start it again when it ends, four times, as systemd would
+    for _ in 1 2 3 4 5; do
+        "$@" || sleep 1
+    done
+    return 1
+}
+
 trap 'exit 0' TERM INT
 run containerd containerd --config "$folder/etc/containerd.toml"
 waited=0
@@ -48,7 +60,8 @@ until ctr --address /run/containerd/containerd.sock version >/dev/null 2>&1; do
     [ "$waited" -lt 300 ] || { tail -n 5 /var/log/containerd.log >&2; exit 1; }
     sleep 0.2
 done
-run kubelet "$KUBELET" --config="$folder/etc/kubelet.json" --kubeconfig="$folder/etc/kubelet.kubeconfig" \
+# containerd answers before its part for Kubernetes does, and a kubelet that meets it then gives up.
+run kubelet persist "$KUBELET" --config="$folder/etc/kubelet.json" --kubeconfig="$folder/etc/kubelet.kubeconfig" \
     --hostname-override="$name" --node-ip="$ADDRESS" --root-dir=/var/lib/kubelet --cert-dir=/var/lib/kubelet/pki --v=1
 run kube-proxy "$KUBE_PROXY" --config="$folder/etc/kube-proxy.json" --v=1
 

@@ -13,7 +13,7 @@ from rehearsal.controlplane.binaries import Binaries
 from rehearsal.controlplane.nodes import Machine as Instance
 from rehearsal.controlplane.plane import Plane
 from rehearsal.kubernetes.certificates import ServingCertificate
-from rehearsal.node import machine, needs, store
+from rehearsal.node import machine, needs, simulation, store
 from rehearsal.node.configuration import Credentials, Wanted
 from rehearsal.node.machine import Machine
 from rehearsal.node.network import Network, NetworkError, Place
@@ -66,6 +66,7 @@ class RealPlane(Plane):
         try:
             self._network.up()
             super().start()
+            simulation.set_up(self.api(), simulation.names(store.references(store.default_folder())))
         except BaseException:
             self.stop()
             raise
@@ -114,14 +115,14 @@ class RealPlane(Plane):
                 log.warning("node %s ended and is started again; see %s", one.wanted.name, one.folder / "machine.log")
                 self._run(one)
 
-    def _start_nodes(self, kubeconfig: str) -> None:
-        """Nothing yet: nodes come with node groups."""
+    def _simulated_nodes(self) -> list[str]:
+        return ["--manage-all-nodes=false", f"--manage-nodes-with-label-selector={simulation.LABEL}=true"]
 
     def _towards_nodes(self) -> list[str]:
         kubelet = self._authority.issue("kube-apiserver-kubelet-client", groups=("system:masters",))
         proxy = self._front.issue("front-proxy-client")
         return [
-            "--kubelet-preferred-address-types=InternalIP",
+            "--kubelet-preferred-address-types=ExternalDNS,InternalIP",
             f"--client-ca-file={self._authority.pair.certificate}",
             f"--kubelet-certificate-authority={self._authority.pair.certificate}",
             f"--kubelet-client-certificate={kubelet.certificate}",

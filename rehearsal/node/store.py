@@ -15,13 +15,15 @@ from pathlib import Path
 
 from rehearsal.images.containerd import Containerd, ContainerdError
 from rehearsal.images.layers import Built, Layers
-from rehearsal.images.table import Image, Nearness, load
+from rehearsal.images.sources import SourceError
+from rehearsal.images.table import Image, Nearness, TableError, load
 from rehearsal.node.configuration import PAUSE
 
 COREDNS = "registry.k8s.io/coredns/coredns:v1.14.2"
 # Without these no pod starts and no name resolves; everything else may be missing.
 REQUIRED = (PAUSE, COREDNS)
 _START_SECONDS = 30.0
+_LIST = "images.txt"
 
 
 class StoreError(RuntimeError):
@@ -51,7 +53,25 @@ def fill(folder: Path) -> list[str]:
                         print(f"imported {image.name}", file=sys.stderr, flush=True)
                 except ContainerdError as error:
                     raise StoreError(f"{image.name}: {error}") from error
-            return sorted(containerd.digests())
+            found = sorted(containerd.digests())
+        (folder / _LIST).write_text("\n".join(found))
+        return found
+
+
+def references(folder: Path) -> list[str]:
+    """The images that the store held when it was last filled."""
+    kept = folder / _LIST
+    return kept.read_text().split() if kept.is_file() else []
+
+
+def main() -> int:
+    """``python -m rehearsal.node.store``: fill the store, which takes minutes the first time."""
+    try:
+        print(f"{len(fill(default_folder()))} images are in {default_folder()}")
+    except (StoreError, TableError, SourceError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
 
 
 def _built() -> Iterator[tuple[Image, list[Built]]]:
@@ -96,3 +116,7 @@ def _containerd(root: Path) -> Iterator[Containerd]:
 def forget(folder: Path) -> None:
     """Delete the store; the next start fills it anew."""
     shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
