@@ -190,7 +190,7 @@ def _ours(history: Sequence[float], so_far: Month, rest: int) -> Forecast:
             tests=found.origins,
         )
         if not skill.better:
-            note = "no method did better on held-out days than repeating the last week, which is what this does"
+            note = "no method did better on held-out days than repeating the last week"
     return Forecast(
         method=found.method,
         usd=usd(so_far.gross_usd + found.total),

@@ -111,7 +111,7 @@ def _standing_note(line: BillLine, expected: float, number: int) -> str:
         return what
     if line.usd > expected:
         return f"{what}; {line.usd - expected:.2f} USD more was billed: more of it ran that day, or it is gone since"
-    return f"{what}; {expected - line.usd:.2f} USD less was billed: made since, stopped at times, without the platform's tags, or under a discount"
+    return f"{what}; {expected - line.usd:.2f} USD less was billed: new, stopped at times, untagged or discounted"
 
 
 def _nothing_stands(line: BillLine, price: Price | None) -> str:

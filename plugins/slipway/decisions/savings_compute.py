@@ -218,7 +218,7 @@ def _requests(facts: SavingFacts) -> Iterator[Saving]:
     if share <= 0:
         return
     edits = "; ".join(
-        f"{namespace}/{owner}: cpu {HEADROOM * used.cpu * 1000:.0f}m, memory {HEADROOM * used.memory / _GIB:.2f}Gi in all"
+        f"{namespace}/{owner}: {HEADROOM * used.cpu * 1000:.0f}m CPU, {HEADROOM * used.memory / _GIB:.2f}Gi in all"
         for (namespace, owner), _, _, used in top
     )
     yield Saving(
