@@ -49,6 +49,14 @@ compose-env: .env ## Generate .env, the secrets docker compose needs (kept if th
 	@umask 077; $(PYTHON) -m rehearsal.run.compose_env > $@.new && mv $@.new $@
 	@echo "Wrote .env (readable by you only). Next: docker compose up --build"
 
+.PHONY: images
+images: $(STAMP) ## Build the platform's images from package registries (IMAGES="apache/kafka mongo" for some)
+	@$(BIN)/python -m rehearsal.images build $(IMAGES)
+
+.PHONY: images-docs
+images-docs: $(STAMP)
+	@$(BIN)/python -m rehearsal.images.docs
+
 .PHONY: clean
 clean: ## Delete the state of runs and all caches; .venv stays
 	@if [ -e .run/lock ] && ! flock --nonblock .run/lock true; then \
