@@ -1,20 +1,23 @@
 """
 # Watch every platform
 
-Looks at each deployed environment in each of its regions, says `Healthy`, `Degraded` or `Down` with reasons, and tells
-people when that changes.
+Looks at each deployed environment in each of its regions, says `Healthy`, `Degraded` or `Down` with reasons, and
+tells people when that changes.
 
 - **list_platforms** finds the deployed ones; a platform that cannot be looked at does not hide the others.
 - **watch** gathers facts from AWS, Kubernetes and Prometheus in a bounded number of calls, judges them and writes a
   report to the platform's artefact bucket.
+- **runbooks** gathers evidence about common incidents (events, the log's tail, recent releases), says what is the
+  matter and, with `policies.runbooks: auto`, mends it at most `mend_tries` times a day; then a person is called.
 - **tell** messages the environment's channels when the verdict changed: SNS, PagerDuty, Slack, e-mail. Nothing is told
   twice.
 
 **When** - every ten minutes.
 
-**Changes** - nothing but its own reports and memory in the artefact bucket.
+**Changes** - its own reports and memory in the artefact bucket; with `policies.runbooks: auto` what a mend says,
+under the platform's lease.
 
-**Undo** - pause it; nothing is watched then.
+**Undo** - each mend names its own undo in the runbook report. Pause the DAG, and nothing is watched.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from airflow.sdk import Param, TriggerRule
 
 from slipway.operators.fleet import ListPlatformsOperator
 from slipway.operators.health import TellOperator, WatchOperator
+from slipway.operators.runbook import RunbooksOperator
 
 # Looking again in ten minutes is better than looking late.
 _QUICK: dict[str, Any] = {"retries": 1, "retry_delay": timedelta(seconds=10), "execution_timeout": timedelta(minutes=5)}
@@ -30,4 +31,8 @@ def build_health() -> None:
     common: dict[str, Any] = {"map_index_template": _INDEX, **_QUICK}
     watch = WatchOperator.partial(task_id="watch", **common).expand(member=fleet.output)
     tell = TellOperator.partial(task_id="tell", trigger_rule=TriggerRule.ALL_DONE, **common).expand(member=fleet.output)
-    watch >> tell
+    mend = RunbooksOperator.partial(task_id="runbooks", trigger_rule=TriggerRule.ALL_DONE, **common).expand(
+        member=fleet.output
+    )
+    # One after the other: both keep what they remember in one object.
+    watch >> mend >> tell
