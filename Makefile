@@ -84,6 +84,22 @@ conformance: $(STAMP) ## Hold the emulated API server and Kubernetes' own to the
 	$(BIN)/python -m tests.conformance.table .cache/conformance/{kubernetes,controlplane}.xml; \
 	exit $$failed
 
+.PHONY: cluster
+cluster: $(STAMP) ## Start real Kubernetes with three real nodes on this machine (Linux, root); Ctrl-C or cluster-down ends it
+	@exec $(BIN)/python -m rehearsal.node.alone up
+
+.PHONY: cluster-down
+cluster-down: $(STAMP) ## End what make cluster started
+	@$(BIN)/python -m rehearsal.node.alone down
+
+.PHONY: cluster-images
+cluster-images: $(STAMP) ## Have all images that make images has built in the store that nodes begin with
+	@$(BIN)/python -m rehearsal.node.store
+
+.PHONY: cluster-possible
+cluster-possible: $(STAMP) ## Whether make cluster can run here, and if not why
+	@$(BIN)/python -m rehearsal.node.needs
+
 .PHONY: conformance-possible
 conformance-possible: $(STAMP) ## Whether make conformance can run here, and if not why
 	@$(BIN)/python -m rehearsal.controlplane.binaries --possible
