@@ -20,6 +20,9 @@ const secret = (name) => fs.readFileSync(`/etc/secrets/mongodb-auth/${name}-pass
 const users = {
   exporter: [{ role: 'clusterMonitor', db: 'admin' }, { role: 'read', db: 'local' }],
   backup: [{ role: 'backup', db: 'admin' }],
+  stream: [{ role: 'readWrite', db: 'stream' }],
+  // Mongo Express shows what is there; it changes nothing.
+  express: [{ role: 'readAnyDatabase', db: 'admin' }, { role: 'clusterMonitor', db: 'admin' }],
   checks: [{ role: 'readWrite', db: 'slipway_checks' }, { role: 'clusterMonitor', db: 'admin' }],
 };
 
