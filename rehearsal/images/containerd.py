@@ -14,6 +14,8 @@ from rehearsal.images.table import Image
 ADDRESS_VARIABLE = "CONTAINERD_ADDRESS"
 NAMESPACE = "k8s.io"
 _SECONDS = 600
+_ATTEMPTS = 2
+"""containerd's garbage collector may take a layer away that an import is about to build upon; the next one sends it."""
 
 
 class ContainerdError(RuntimeError):
@@ -48,6 +50,14 @@ class Containerd:
         """
         if self.digests().get(image.reference) == archive.digest(image, layers):
             return False
+        said = ""
+        for _ in range(_ATTEMPTS):
+            ended, said = self._import(image, layers)
+            if ended == 0:
+                return True
+        raise ContainerdError(f"{image.name} was not imported: {said.strip()[-1000:]}")
+
+    def _import(self, image: Image, layers: Sequence[Built]) -> tuple[int, str]:
         call = self.command("images", "import", "-")
         process = subprocess.Popen(call, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         assert process.stdin is not None  # noqa: S101 - a pipe was asked for
@@ -58,9 +68,7 @@ class Containerd:
         except BrokenPipeError:
             pass  # ctr gave up; its output says why
         said = process.stdout.read().decode()
-        if process.wait(timeout=_SECONDS) != 0:
-            raise ContainerdError(f"{image.name} was not imported: {said.strip()[-1000:]}")
-        return True
+        return process.wait(timeout=_SECONDS), said
 
     def _call(self, *arguments: str) -> bytes:
         if not shutil.which("ctr"):
