@@ -27,6 +27,7 @@ class Machine:
     :param folder: all it keeps; removed by `destroy`.
     :param store: a containerd root with the images, of which it gets a copy.
     :ivar started: when, on the monotonic clock.
+    :ivar pid: its process 1, as this machine counts.
     """
 
     def __init__(self, folder: Path, wanted: Wanted, place: Place, store: Path) -> None:
@@ -35,6 +36,7 @@ class Machine:
         self.place = place
         self._store = store
         self.started = 0.0
+        self.pid = 0
         self._processes = Processes(folder)
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -57,7 +59,8 @@ class Machine:
         command += [f"KUBELET={binaries.path('kubelet')}", f"KUBE_PROXY={binaries.path('kube-proxy')}"]
         command += [f"ADDRESS={self.wanted.address}", "sh", str(SCRIPT), str(self.folder), self.wanted.name]
         self._process = self._processes.start("machine", command, lambda: True, 1)
-        network.join(child_of(self._process.pid), self.place)
+        self.pid = child_of(self._process.pid)
+        network.join(self.pid, self.place)
         (self.folder / "network").touch()
 
     def end(self, network: Network) -> None:

@@ -18,6 +18,7 @@ from rehearsal.node.configuration import Credentials, Wanted
 from rehearsal.node.machine import Machine
 from rehearsal.node.network import Network, NetworkError, Place
 from rehearsal.node.pki import Authority, Pair
+from rehearsal.node.policies import Policies
 from rehearsal.node.volumes import Folders
 
 log = logging.getLogger(__name__)
@@ -53,6 +54,7 @@ class RealPlane(Plane):
         self._folders = Folders(folder / "volumes")
         self._machines: dict[str, Machine] = {}
         self._groups: dict[str, set[str]] = {}
+        self._policies = Policies()
         self._plugins = needs.plugins()
         super().__init__(name, folder, port, webhook, binaries)
 
@@ -105,10 +107,11 @@ class RealPlane(Plane):
             self.put_group(region, group, spec)
 
     def tend(self, disks: bool) -> None:
-        """Make and delete volumes; start machines again whose programs ended."""
+        """Make and delete volumes; have network policies obeyed; start machines again whose programs ended."""
         if disks:
             volumes.provision(self.api(), self._folders.place)
             self._folders.collect(self.api())
+        self._policies.enforce(self.api(), {name: one.pid for name, one in self._machines.items() if one.runs})
         now = time.monotonic()
         for one in self._machines.values():
             if not one.runs and now - one.started > _RESTART_SECONDS:
