@@ -59,9 +59,14 @@ class Plane:
         self.audit = Audit(folder / "audit.log")
 
     @property
+    def serves_on(self) -> int:
+        """Port of the API server."""
+        return self.port
+
+    @property
     def endpoint(self) -> str:
         """URL of the API server."""
-        return f"https://{self.host}:{self.port}"
+        return f"https://{self.host}:{self.serves_on}"
 
     @property
     def authority(self) -> str:
@@ -176,7 +181,7 @@ class Plane:
             self._binaries.path("kube-apiserver"),
             f"--etcd-servers=http://{HOST}:{etcd}",
             f"--bind-address={self.host}",
-            f"--secure-port={self.port}",
+            f"--secure-port={self.serves_on}",
             f"--tls-cert-file={self._write('apiserver.crt', self.certificate.certificate)}",
             f"--tls-private-key-file={self._write('apiserver.key', self.certificate.key)}",
             f"--service-account-key-file={key}",

@@ -58,6 +58,11 @@ class RealPlane(Plane):
         self._plugins = needs.plugins()
         super().__init__(name, folder, port, webhook, binaries)
 
+    @property
+    def serves_on(self) -> int:
+        """As EKS: policies that let pods reach the API name this port."""
+        return 443
+
     def start(self) -> None:
         """Start network and control plane.
 
