@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DAGS = {
     "platform_deploy",
     "platform_drift",
+    "platform_rollback",
     "platform_teardown",
 }
 

@@ -137,7 +137,10 @@ def foreign_fields(live: Mapping[str, Any]) -> list[str]:
     return sorted(
         path
         for path in theirs - ours
-        if not _ANNOTATIONS.match(path) and path.split(".")[0] not in {"status", "apiVersion", "kind"}
+        if not _ANNOTATIONS.match(path)
+        and path.split(".")[0] not in {"status", "apiVersion", "kind"}
+        # What they emptied again says nothing.
+        and value_at(live, path) not in (None, {}, [])
     )
 
 

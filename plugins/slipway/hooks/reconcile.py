@@ -36,7 +36,14 @@ class Reconciler:
                 answer = await self.api.request("PATCH", path, params=_PARAMS, body=manifest, content_type=APPLY_PATCH)
                 patch = removal_patch(answer.body, foreign_fields(answer.body))
                 if patch:
-                    await self.api.request("PATCH", path, body=patch, content_type="application/json-patch+json")
+                    # In our name, or the API server's defaults for what is taken off would count as somebody's.
+                    await self.api.request(
+                        "PATCH",
+                        path,
+                        params={"fieldManager": FIELD_MANAGER},
+                        body=patch,
+                        content_type="application/json-patch+json",
+                    )
                 done.append(str(ref))
         return done
 

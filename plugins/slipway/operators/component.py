@@ -59,10 +59,14 @@ class DeployComponentOperator(PlatformOperator):
     def render_template_fields(self, context: Context, jinja_env: Any = None) -> None:
         """Show what is applied in this run's environment. It is YAML already, so Jinja has no part in it."""
         try:
-            self.manifests = to_yaml(render(self.component, platform_of(context)))
+            self.manifests = to_yaml(self.wanted(context, platform_of(context)))
         except SlipwayError as error:
             # Raised again, properly, by execute.
             self.manifests = f"# {error}"
+
+    def wanted(self, context: Context, platform: Platform) -> Manifests:
+        """Manifests to apply: what is in Git."""
+        return render(self.component, platform)
 
     def plan(self, context: Context, platform: Platform) -> Sequence[Change]:
         """What would be created, changed or deleted, by the API server's own dry run."""
@@ -71,7 +75,7 @@ class DeployComponentOperator(PlatformOperator):
         from slipway.hooks.secrets import SecretsHook, copies
 
         skip_if_disabled(self.component, platform)
-        objects = render(self.component, platform)
+        objects = self.wanted(context, platform)
         wanted = self.component.spec.secrets
         hook = SecretsHook(platform) if wanted else None
         planned = [(secret, *hook.plan(self.component, secret)) for secret in wanted] if hook else []
@@ -113,7 +117,7 @@ class DeployComponentOperator(PlatformOperator):
         from slipway.hooks.secrets import SecretsHook, copies
 
         skip_if_disabled(self.component, platform)
-        objects = render(self.component, platform)
+        objects = self.wanted(context, platform)
         wanted = self.component.spec.secrets
         hook = SecretsHook(platform) if wanted else None
         ensured = [(secret, *hook.ensure(self.component, secret)) for secret in wanted] if hook else []
