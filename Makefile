@@ -36,6 +36,7 @@ setup: $(STAMP) ## Install everything into .venv, pinned and by hash
 
 .PHONY: run
 run: $(STAMP) ## Rehearse a deploy: cloud, Airflow, all stages (ONESHOT=1 ends afterwards)
+	@[ "$(CLUSTER)" != real ] || $(BIN)/python -m rehearsal.node.store
 	@exec $(BIN)/python -m rehearsal.run
 
 .PHONY: cloud
@@ -95,6 +96,10 @@ cluster-down: $(STAMP) ## End what make cluster started
 .PHONY: cluster-images
 cluster-images: $(STAMP) ## Have all images that make images has built in the store that nodes begin with
 	@$(BIN)/python -m rehearsal.node.store
+
+.PHONY: cluster-test
+cluster-test: $(STAMP) ## Test real nodes: rights, DNS, network policies, disks, logs, and that nothing is left
+	SLIPWAY_PLANE=rehearsal.node $(BIN)/python -m pytest -q tests/conformance/test_real_nodes.py
 
 .PHONY: cluster-possible
 cluster-possible: $(STAMP) ## Whether make cluster can run here, and if not why
