@@ -5,9 +5,9 @@
 - A pod pending for more than 5 minutes: more capacity.
 - Network above 80 % of the instance's baseline: better placement.
 
-A threshold counts when both a day's and a week's 95th percentile are above it, or the day's alone is far above: one busy
-afternoon is no reason to buy nodes. Numbers are means over a group's nodes, since more nodes help none of them if only
-one is busy.
+A threshold counts when both a day's and a week's 95th percentile are above it, or the day's alone is far above: one
+busy afternoon is no reason to buy nodes. Numbers are means over a group's nodes, since more nodes help none of them if
+only one is busy.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from slipway.decisions.forecast import outlook
 from slipway.model.policies import Policies, Policy
 from slipway.model.scale import (
     Advice,
-    DemandFact,
     FleetOption,
     GroupFact,
     GroupUsage,
@@ -308,7 +307,8 @@ def ahead(forecasts: Sequence[LimitForecast]) -> list[Recommendation]:
             why=(
                 f"{one.what} reaches {one.limit:g} {one.unit} "
                 + (f"in {one.days} days" if one.days is not None else "only beyond the horizon")
-                + f", at the earliest in {one.earliest} ({one.level} % interval, {one.method}, {one.history_days} days seen)"
+                + f", at the earliest in {one.earliest} "
+                + f"({one.level} % interval, {one.method}, {one.history_days} days seen)"
             ),
             how=_RAISE.get(one.what, "raise the limit"),
             evidence={"now": one.now, "limit": one.limit},
@@ -383,8 +383,3 @@ def permitted(
     if last is not None and now - last < cooldown:
         return False, f"refused: changed {last:%Y-%m-%d %H:%M}, cool-down of {policies.scale_cooldown_hours} h"
     return True, "applied"
-
-
-def lost(demands: Sequence[DemandFact]) -> int:
-    """Pods counted."""
-    return sum(one.count for one in demands)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ from typing import Any
 
 import boto3
 import pytest
+import yaml
 from slipway.catalog import paths
 from slipway.catalog.environments import load_platform
 from slipway.hooks import aws
@@ -109,6 +111,27 @@ def call(method: str, url: str, body: Any = None) -> Any:
     request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)  # noqa: S310 - loopback
     with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - loopback
         return json.loads(answer.read() or b"null")
+
+
+@pytest.fixture
+def described(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Lets a test describe the environment ``dev`` otherwise: ``described(policies={...})``."""
+    include = tmp_path / "include"
+    include.mkdir()
+    for entry in (ROOT / "include").iterdir():
+        if entry.name != "environments":
+            (include / entry.name).symlink_to(entry)
+    shutil.copytree(ROOT / "include" / "environments", include / "environments")
+
+    def describe(**changes: Any) -> None:
+        path = include / "environments" / "dev.yaml"
+        path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), **changes}))
+        monkeypatch.setenv(paths.VARIABLE, str(include))
+        paths.include_dir.cache_clear()
+
+    yield describe
+    monkeypatch.undo()
+    paths.include_dir.cache_clear()
 
 
 @pytest.fixture(scope="session")
