@@ -18,6 +18,7 @@ from slipway.operators.converge import ConvergingOperator
 ROOT = Path(__file__).resolve().parents[2]
 DAGS = {
     "platform_deploy",
+    "platform_images",
     "platform_drift",
     "platform_rollback",
     "platform_teardown",
@@ -83,7 +84,7 @@ def test_plugin_loader_leaves_the_package_alone() -> None:
 @pytest.fixture(scope="session")
 def deploy(bag):
     """The deploy DAG."""
-    return bag.dags["platform_deploy"]
+    return bag.dags["platform_deploy", "platform_images"]
 
 
 def upstream(deploy, task_id: str) -> set[str]:

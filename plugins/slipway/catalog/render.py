@@ -20,6 +20,7 @@ from typing import Any
 
 import yaml
 
+from slipway.catalog.pins import by_digest, load_pins
 from slipway.catalog.rendered import contents, remembered
 from slipway.model.component import Component
 from slipway.model.errors import ConfigurationError, Problem
@@ -102,6 +103,8 @@ def _adapt(manifest: Manifest, component: Component, platform: Platform) -> Mani
     if template is None:
         return adapted
     template.setdefault("metadata", {}).setdefault("labels", {})[COMPONENT_LABEL] = component.name
+    for container in [*template["spec"].get("initContainers", []), *template["spec"]["containers"]]:
+        container["image"] = image_for(container["image"], platform)
     if adapted["kind"] in _PLACED_KINDS:
         place(template["spec"], component.spec.workload, platform)
     return adapted
@@ -121,6 +124,11 @@ def fill_facts(data: Manifest, platform: Platform) -> Manifest:
     """Replace the values of the facts that a ConfigMap asks for; its other keys stay as they are."""
     facts = platform_facts(platform)
     return {key: facts.get(key, value) for key, value in data.items()}
+
+
+def image_for(image: str, platform: Platform) -> str:
+    """An image as the environment names it: with its digest where it wants that and one is known."""
+    return by_digest(image, load_pins()) if platform.environment.images.pinned else image
 
 
 def place(pod_spec: Manifest, workload: str, platform: Platform) -> None:

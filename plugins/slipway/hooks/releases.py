@@ -81,11 +81,18 @@ class Releases:
         """Note how far a release came; going back is not possible, so a repaired release stays ready."""
         if state.rank <= release.state.rank:
             return release
-        advanced = release.model_copy(update={"state": state})
+        images = await self._images(release.component) if state is ReleaseState.READY else release.images
+        advanced = release.model_copy(update={"state": state, "images": images})
         body = {"data": {"release.json": advanced.model_dump_json()}}
         path = f"{_COLLECTION}/{_name(release.component, release.number)}"
         await self.api.request("PATCH", path, body=body, content_type="application/merge-patch+json")
         return advanced
+
+    async def _images(self, component: str) -> dict[str, str]:
+        """Digests that run, by reference: what the nodes pulled, whatever registry or mirror it came from."""
+        query = {"labelSelector": f"slipway.dev/component={component},slipway.dev/role!=check"}
+        pods = await self.api.items("/api/v1/pods", query)
+        return running_images(pods)
 
     async def _write(self, release: Release, manifests: Sequence[Manifest]) -> None:
         # A fixed time in the header keeps equal manifests equal bytes.
@@ -143,6 +150,21 @@ def unpruned(releases: Sequence[Release]) -> list[str]:
     whole = [index for index, release in enumerate(releases) if release.state is not ReleaseState.APPLYING]
     since = releases[whole[-1] if whole else 0 :]
     return sorted({key for release in since for key in release.objects})
+
+
+def running_images(pods: Sequence[Object]) -> dict[str, str]:
+    """Digest of each image that pods run; the reference is the specification's, a status may name another tag of it.
+
+    Two builds of one reference, as in the middle of a rollout, are both named.
+    """
+    found: dict[str, set[str]] = {}
+    for pod in pods:
+        wanted = {one["name"]: one["image"] for one in pod["spec"]["containers"]}
+        for status in (pod.get("status") or {}).get("containerStatuses") or []:
+            digest_found = str(status.get("imageID") or "").rpartition("@")[2]
+            if digest_found.startswith("sha256:") and status["name"] in wanted:
+                found.setdefault(wanted[status["name"]], set()).add(digest_found)
+    return {image: " ".join(sorted(digests)) for image, digests in sorted(found.items())}
 
 
 def _name(component: str, number: int) -> str:

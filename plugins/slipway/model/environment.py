@@ -14,6 +14,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from slipway.model.images import Images
 from slipway.model.policies import Notifications, Policies
 
 Network4 = ipaddress.IPv4Network
@@ -257,6 +258,7 @@ class Environment(Strict):
     budget: Budget
     tags: dict[str, str] = {}
     components: Components = Components()
+    images: Images = Images()
     policies: Policies = Policies()
     notifications: Notifications = Notifications()
     protected: bool = False

@@ -84,6 +84,7 @@ class Release(Record):
     :param digest: SHA-256 of the rendered manifests, canonical JSON.
     :param objects: ``apiVersion|kind|namespace|name`` of every object, the inventory for pruning.
     :param state: only a release that became ready is worth going back to.
+    :param images: digest that nodes pulled for each image reference, read from its pods when it became ready.
     """
 
     component: str
@@ -93,3 +94,4 @@ class Release(Record):
     run_id: str
     objects: list[str]
     state: ReleaseState = ReleaseState.APPLIED
+    images: dict[str, str] = {}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from slipway.catalog.render import place, render
+from slipway.catalog.render import image_for, place, render
 from slipway.decisions.checks import last_words, main_image, proof_in
 from slipway.hooks import check_pods
 from slipway.hooks.kubernetes import ClusterEndpoint, EksAccess
@@ -97,7 +97,7 @@ class CheckOperator(KubernetesPodOperator):
         """Fill in what depends on the run's environment; scripts and values are never taken for Jinja."""
         try:
             platform = platform_of(context)
-            self.image = self.check.image or main_image(self.component, render(self.component, platform))
+            self.image = self._image(platform)
             self.env_vars = check_pods.environment(self.check, AWS_REGION=platform.region)
             placed: dict[str, Any] = {}
             place(placed, self.component.spec.workload, platform)
@@ -107,6 +107,11 @@ class CheckOperator(KubernetesPodOperator):
             # Execute meets the same error and says it.
             self.image = self.check.image
 
+    def _image(self, platform: Platform) -> str:
+        """The check's image as the environment names it: its own, or the component's."""
+        named = self.check.image or main_image(self.component, render(self.component, platform))
+        return image_for(named, platform)
+
     def execute(self, context: Context) -> None:
         """Start the pod, or find the one an earlier try started, and defer."""
         skip_unless_selected(context, self.component.stage)
@@ -114,7 +119,7 @@ class CheckOperator(KubernetesPodOperator):
             raise AirflowSkipException("Plan only: a check needs what it checks to be running")
         try:
             skip_if_disabled(self.component, self._bind(context))
-            self.image = self.image or main_image(self.component, render(self.component, self._bind(context)))
+            self.image = self._image(self._bind(context))
         except FINAL_ERRORS as error:
             raise AirflowFailException(str(error)) from error
         try:
