@@ -41,6 +41,11 @@ class Machine:
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
+    def name(self) -> str:
+        """The node's name."""
+        return self.wanted.name
+
+    @property
     def runs(self) -> bool:
         """Whether its process 1 is there."""
         return self._process is not None and self._process.poll() is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,9 @@ class RealPlane(Plane):
         self._front = Authority(folder / "front-proxy", f"{name}-front-proxy")
         self._folders = Folders(folder / "volumes")
         self._machines: dict[str, Machine] = {}
+        # Copying the images takes seconds, and EKS' side waits for answers; one after the other, as they share a disk.
+        self._starters = ThreadPoolExecutor(max_workers=1, thread_name_prefix="start-node")
+        self._starting: dict[str, Future[None]] = {}
         self._groups: dict[str, set[str]] = {}
         self._policies = Policies()
         self._plugins = needs.plugins()
@@ -80,6 +84,7 @@ class RealPlane(Plane):
 
     def stop(self) -> None:
         """End nodes, control plane and network; what they keep stays."""
+        self._starters.shutdown(wait=True, cancel_futures=True)
         for one in self._machines.values():
             one.end(self._network)
         super().stop()
@@ -92,19 +97,18 @@ class RealPlane(Plane):
         wanted = {one.name: one for one in nodes.machines(self.name, region, group, spec)}
         nodes.reconcile(self.api(), self.name, region, group, spec, simulated=False)
         for name in self._groups.get(group, set()) - set(wanted):
-            self._machines.pop(name).destroy(self._network)
+            self._remove(name)
         self._groups[group] = set(wanted)
         for name, instance in wanted.items():
             if name not in self._machines:
                 self._machines[name] = self._machine(instance, spec)
-            if not self._machines[name].runs:
-                self._run(self._machines[name])
+                self._start(self._machines[name])
 
     def delete_group(self, group: str) -> None:
         """Remove the group's Nodes and machines."""
         super().delete_group(group)
         for name in self._groups.pop(group, set()):
-            self._machines.pop(name).destroy(self._network)
+            self._remove(name)
 
     def resume(self, region: str, groups: dict[str, dict[str, Any]]) -> None:
         """Start all machines again."""
@@ -119,9 +123,11 @@ class RealPlane(Plane):
         self._policies.enforce(self.api(), {name: one.pid for name, one in self._machines.items() if one.runs})
         now = time.monotonic()
         for one in self._machines.values():
+            if one.name in self._starting:
+                continue
             if not one.runs and now - one.started > _RESTART_SECONDS:
-                log.warning("node %s ended and is started again; see %s", one.wanted.name, one.folder / "machine.log")
-                self._run(one)
+                log.warning("node %s ended and is started again; see %s", one.name, one.folder / "machine.log")
+                self._start(one)
 
     def _simulated_nodes(self) -> list[str]:
         return ["--manage-all-nodes=false", f"--manage-nodes-with-label-selector={simulation.LABEL}=true"]
@@ -171,8 +177,26 @@ class RealPlane(Plane):
         taken = {one.place.index for one in self._machines.values()}
         return next(index for index in range(1, 255) if index not in taken)
 
+    def _start(self, one: Machine) -> None:
+        future = self._starting[one.name] = self._starters.submit(self._run, one)
+        future.add_done_callback(lambda _: self._starting.pop(one.name, None))
+
+    def _remove(self, name: str) -> None:
+        one = self._machines.pop(name)
+        starting = self._starting.get(name)
+        if starting is not None and not starting.cancel():
+            wait([starting])
+        one.destroy(self._network)
+
     def _run(self, one: Machine) -> None:
-        name = one.wanted.name
+        try:
+            self._run_or_raise(one)
+        except Exception:
+            # The next round of tending starts it again.
+            log.exception("node %s could not be started", one.name)
+
+    def _run_or_raise(self, one: Machine) -> None:
+        name = one.name
         hosts = (name, one.wanted.address)
         kubelet = self._authority.issue(f"system:node:{name}", ("system:nodes",), hosts)
         credentials = Credentials(self.endpoint, self._authority.pair.certificate, kubelet, self._proxy())

@@ -93,10 +93,13 @@ def test_an_unknown_add_on_is_refused_with_those_that_are_known(cluster: Cluster
 @pytest.mark.skipif(not ASKED, reason="make conformance runs this")
 def test_it_stops_soon_and_leaves_no_process(tmp_path: Path) -> None:
     process = Process(tmp_path, "http://127.0.0.1:1").start()
-    for name in ("first", "second"):
-        ClusterUnderTest(process, name)
-    began = time.monotonic()
-    assert process.stop() == 0
+    try:
+        for name in ("first", "second"):
+            ClusterUnderTest(process, name)
+    finally:
+        began = time.monotonic()
+        code = process.stop()
+    assert code == 0
     assert time.monotonic() - began < 8
     assert [line for line in command_lines() if str(tmp_path) in line] == []
 

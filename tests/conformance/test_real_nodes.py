@@ -102,7 +102,7 @@ def pod(name: str, script: str, claim: str = "", image: str = BUSYBOX) -> dict[s
             "capabilities": {"drop": ["ALL"]},
         },
     }
-    identity = {"runAsNonRoot": True, "runAsUser": 65532, "fsGroup": 65532}
+    identity: dict[str, Any] = {"runAsNonRoot": True, "runAsUser": 65532, "fsGroup": 65532}
     identity |= {"seccompProfile": {"type": "RuntimeDefault"}}
     made = tenant("v1", "Pod", name, containers=[container], volumes=volumes, securityContext=identity)
     made["metadata"]["labels"] = {"app": name}
