@@ -31,8 +31,8 @@ class Sensitivity:
     :param usd: at least, so that cents are nobody's business.
     """
 
-    score: float = 4.5
-    share: float = 0.15
+    score: float = 5.0
+    share: float = 0.2
     usd: float = 1.0
 
 

@@ -1,7 +1,7 @@
 """What the days to come will cost, by the days there were, and how sure that is.
 
-Three methods compete with the naive one, "each day costs what it cost a week before", on the newest part of the
-history, which they are not shown; the one with the least error is used, be it the naive one. They are a hundred lines of plain
+Two methods compete with the naive one, "each day costs what it cost a week before", on the newest part of the history,
+which they are not shown; the one with the least error is used, be it the naive one. They are a hundred lines of plain
 Python: the libraries that have them (statsmodels, statsforecast, prophet) bring numpy, pandas and SciPy, some 200 MB,
 into an Airflow whose requirements have none of these, to fit a hundred numbers.
 
@@ -76,6 +76,7 @@ def outlook(history: Sequence[float], horizon: int, level: int = 80) -> Outlook:
     """
     if not history or horizon < 1:
         raise ValueError(f"{len(history)} days of history and a horizon of {horizon}; both must be at least 1")
+    history = _begun(history)
     if len(history) < SHORTEST + SEASON:
         days = METHODS[NAIVE](history, horizon) if len(history) >= SEASON else [median(history)] * horizon
         name = NAIVE if len(history) >= SEASON else "median"
@@ -87,6 +88,12 @@ def outlook(history: Sequence[float], horizon: int, level: int = 80) -> Outlook:
     best = min(trials, key=lambda trial: trial.error).method
     days = [max(0.0, value) for value in METHODS[best](history, horizon)]
     return _bounded(best, days, _width(METHODS[best], history, horizon, level), level, trials, len(origins))
+
+
+def _begun(history: Sequence[float]) -> Sequence[float]:
+    """The history from the first day that cost anything."""
+    first = next((position for position, value in enumerate(history) if value > 0), 0)
+    return history[first:]
 
 
 def _bounded(method: str, days: list[float], width: float, level: int, trials: list[Trial], origins: int) -> Outlook:
@@ -125,14 +132,50 @@ def last_week(history: Sequence[float], horizon: int) -> list[float]:
     return seasonal_naive(tamed(history[-6 * SEASON :]), horizon)
 
 
-def weekday_profile(history: Sequence[float], horizon: int) -> list[float]:
-    """The recent level with the usual shape of a week on it, both by medians, which single odd days do not move."""
-    recent = list(history[-8 * SEASON :])
+def trend(history: Sequence[float], horizon: int) -> list[float]:
+    """The usual shape of a week on the level of the last four weeks, carried on by its trend where there is a clear one.
+
+    All by medians, which single odd days do not move, and from the last lasting change of level on.
+    """
+    recent = tamed(history[-8 * SEASON :])
     shape = profile(recent)
-    start = len(recent)
-    flat = [value - shape[day % SEASON] for day, value in enumerate(recent)]
-    level = median(flat[-SEASON:])
-    return [level + shape[(start + day) % SEASON] for day in range(horizon)]
+    flat = [value - shape[position % SEASON] for position, value in enumerate(recent)]
+    flat = flat[last_shift(flat) :]
+    slope = clear_slope(flat)
+    reached = [value + slope * (len(flat) - position) for position, value in enumerate(flat)]
+    level = median(reached[-4 * SEASON :])
+    return [level + slope * day + shape[(len(recent) + day) % SEASON] for day in range(horizon)]
+
+
+def clear_slope(flat: Sequence[float], share: float = 0.75) -> float:
+    """Change per day by the median of what days two weeks or more apart differ by (Theil and Sen); 0 when unclear.
+
+    :param share: of the pairs that must agree on the direction.
+    """
+    pairs = [
+        (flat[later] - flat[earlier]) / (later - earlier)
+        for earlier in range(len(flat))
+        for later in range(earlier + 2 * SEASON, len(flat), SEASON)
+    ]
+    rising = sum(one > 0 for one in pairs) / len(pairs) if pairs else 0.5
+    return median(pairs) if rising >= share or rising <= 1 - share else 0.0
+
+
+def last_shift(flat: Sequence[float], reach: float = 6.0) -> int:
+    """Where the level last changed for good: the first day of the newest level, 0 when it never did.
+
+    :param reach: robust standard deviations between the medians of the two weeks before and after that make a change.
+    """
+    for cut in range(len(flat) - 4, SEASON - 1, -1):
+        before, after = flat[max(0, cut - 2 * SEASON) : cut], flat[cut : cut + 2 * SEASON]
+        low, high = median(before), median(after)
+        gaps = [abs(one - low) for one in before] + [abs(one - high) for one in after]
+        spread = max(1.4826 * median(gaps), 0.01 * abs(low), 1e-9)
+        # The change itself, not a day near it: the day is on the new level and the one before on the old.
+        here = abs(flat[cut] - high) < abs(flat[cut] - low) and abs(flat[cut - 1] - low) < abs(flat[cut - 1] - high)
+        if here and abs(high - low) > reach * spread:
+            return cut
+    return 0
 
 
 def profile(values: Sequence[float]) -> list[float]:
@@ -203,10 +246,17 @@ def tamed(values: Sequence[float], reach: float = 4.0) -> list[float]:
     ]
 
 
+def blend(history: Sequence[float], horizon: int) -> list[float]:
+    """The mean of Holt-Winters, which follows fast, and the trend, which does not run after noise.
+
+    Means of forecasts that err in different ways err less (Bates and Granger, 1969).
+    """
+    return [fmean(pair) for pair in zip(holt_winters(history, horizon), trend(history, horizon), strict=True)]
+
+
 # Of methods that did equally well the first is used: a flat history tells them apart by their robustness alone.
 METHODS: dict[str, Method] = {
-    "weekday-profile": weekday_profile,
-    "holt-winters": holt_winters,
+    "blend": blend,
     "last-week": last_week,
     NAIVE: seasonal_naive,
 }

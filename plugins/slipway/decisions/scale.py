@@ -13,25 +13,23 @@ only one is busy.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from math import ceil
 from statistics import fmean
 
 from slipway.decisions.estimate import HOURS_PER_MONTH
-from slipway.decisions.fleet import apart, options, share
-from slipway.decisions.forecast import outlook
-from slipway.model.policies import Policies, Policy
+from slipway.decisions.fleet import apart, options, pack, share
 from slipway.model.scale import (
     Advice,
+    DemandFact,
     FleetOption,
     GroupFact,
     GroupUsage,
-    LimitForecast,
+    NodeFact,
     Recommendation,
     Resize,
     ScaleFacts,
-    ScaleState,
 )
 
 
@@ -48,8 +46,6 @@ class Limits:
     aimed_cpu: float = 0.55
     right_size: float = 0.5
     margin: float = 1.2
-    horizon: int = 60
-    level: int = 80
     least_saving: float = 0.1
     most_workloads: int = 20
 
@@ -176,27 +172,50 @@ def _pending(facts: ScaleFacts, now: datetime, limits: Limits) -> Iterator[Recom
         for one in facts.demands
         if one.pending and one.pending_since is not None and now - one.pending_since >= limits.pending
     ]
-    for one in waiting:
-        minutes = (now - min(at for at in [one.pending_since] if at)).total_seconds() / 60
-        group = next((g for g in facts.groups if g.pool == one.pool and g.desired < g.maximum and g.ours), None)
-        evidence: dict[str, float | str] = {
-            "pods": one.pending, "minutes": round(minutes), "cpu_millicores": one.cpu, "memory_mib": one.memory
-        }  # fmt: skip
-        subject = f"{one.namespace}/{one.workload}"
-        why = f"{one.pending} pods pending for {minutes:.0f} min"
-        largest = max((n for n in facts.nodes if n.pool == one.pool), key=lambda n: (n.cpu, n.memory), default=None)
-        if largest is not None and (one.cpu > largest.cpu or one.memory > largest.memory):
-            how = f"no node of {one.pool} offers {one.cpu}m and {one.memory}Mi: larger instances, or smaller requests"
-            yield Recommendation(advice=Advice.MORE_CAPACITY, subject=subject, why=why, how=how, evidence=evidence)
-        elif group is None:
-            how = f"every node group of {one.pool or 'its pool'} is at its max: raise max in include/environments"
-            yield Recommendation(advice=Advice.MORE_CAPACITY, subject=subject, why=why, how=how, evidence=evidence)
-        else:
-            resize = Resize(nodegroup=group.name, before=group.desired, after=group.desired + 1)
-            how = f"{group.name}: desired {resize.before} -> {resize.after}"
-            yield Recommendation(
-                advice=Advice.MORE_CAPACITY, subject=subject, why=why, how=how, evidence=evidence, resize=resize
-            )
+    for pool in sorted({one.pool for one in waiting}):
+        mine = [one for one in waiting if one.pool == pool]
+        node = max((n for n in facts.nodes if n.pool == pool), key=lambda n: (n.cpu, n.memory), default=None)
+        large = [one for one in mine if node is not None and (one.cpu > node.cpu or one.memory > node.memory)]
+        for one in large:
+            how = f"no node of {pool} offers {one.cpu}m and {one.memory}Mi: larger instances, or smaller requests"
+            yield _more_capacity(f"{one.namespace}/{one.workload}", [one], how, now)
+        rest = [one for one in mine if one not in large]
+        if rest:
+            yield _grown(facts, pool, node, rest, now)
+
+
+def _grown(
+    facts: ScaleFacts, pool: str, node: NodeFact | None, waiting: Sequence[DemandFact], now: datetime
+) -> Recommendation:
+    """As many nodes more as what waits fills, in the pool's first group that may grow."""
+    group = next((g for g in facts.groups if g.pool == pool and g.desired < g.maximum and g.ours), None)
+    if group is None or node is None:
+        how = f"no node group of {pool or 'this pool'} may grow: raise max, or add a group, in include/environments"
+        return _more_capacity(f"pool {pool}", waiting, how, now)
+    alone = [replace(one, count=one.pending) for one in waiting]
+    extra = pack(alone, node.cpu, node.memory, node.pods, headroom=0.0) or 1
+    after = min(group.maximum, group.desired + extra)
+    resize = Resize(nodegroup=group.name, before=group.desired, after=after)
+    short = f"; {extra} would be needed, max allows {after - group.desired}" if after < group.desired + extra else ""
+    how = f"{group.name}: desired {resize.before} -> {resize.after}{short}"
+    return _more_capacity(f"pool {pool}", waiting, how, now, resize)
+
+
+def _more_capacity(
+    subject: str, waiting: Sequence[DemandFact], how: str, now: datetime, resize: Resize | None = None
+) -> Recommendation:
+    first = min(one.pending_since for one in waiting if one.pending_since is not None)
+    minutes, pods = (now - first).total_seconds() / 60, sum(one.pending for one in waiting)
+    evidence: dict[str, float | str] = {
+        "pods": pods,
+        "minutes": round(minutes),
+        "cpu_millicores": sum(one.cpu * one.pending for one in waiting),
+        "memory_mib": sum(one.memory * one.pending for one in waiting),
+    }
+    why = f"{pods} pods pending, the first for {minutes:.0f} min"
+    return Recommendation(
+        advice=Advice.MORE_CAPACITY, subject=subject, why=why, how=how, evidence=evidence, resize=resize
+    )
 
 
 def _cheaper(facts: ScaleFacts, fleets: Sequence[FleetOption], limits: Limits) -> Iterator[Recommendation]:
@@ -267,119 +286,3 @@ def fleets(facts: ScaleFacts, most: int = 5) -> list[FleetOption]:
         )
         found += [one for index, one in enumerate(ranked) if index < most or one.current]
     return found
-
-
-def forecasts(facts: ScaleFacts, limits: Limits = DEFAULT) -> list[LimitForecast]:
-    """When each limit is reached, by histories that are long enough to say."""
-    ceilings = _ceilings(facts)
-    found = []
-    for history in facts.histories:
-        ceiling = ceilings.get((history.what, history.subject))
-        if ceiling is None or not history.values:
-            continue
-        limit, unit = ceiling
-        ahead = outlook(list(history.values), limits.horizon, limits.level)
-        # The interval is of the horizon's sum; a day's share of its width shifts the whole path.
-        shift = (ahead.high - ahead.total) / limits.horizon
-        found.append(
-            LimitForecast(
-                what=history.what,
-                subject=history.subject,
-                now=round(history.values[-1], 3),
-                limit=round(limit, 3),
-                unit=unit,
-                days=_first(ahead.days, limit),
-                earliest=_first([value + shift for value in ahead.days], limit),
-                method=ahead.method,
-                level=ahead.level,
-                history_days=len(history.values),
-            )
-        )
-    return sorted(found, key=lambda one: (one.earliest is None, one.earliest or 0, one.subject))
-
-
-def ahead(forecasts: Sequence[LimitForecast]) -> list[Recommendation]:
-    """Limits that come within the horizon, as recommendations."""
-    return [
-        Recommendation(
-            advice=Advice.LIMIT_AHEAD,
-            subject=one.subject,
-            why=(
-                f"{one.what} reaches {one.limit:g} {one.unit} "
-                + (f"in {one.days} days" if one.days is not None else "only beyond the horizon")
-                + f", at the earliest in {one.earliest} "
-                + f"({one.level} % interval, {one.method}, {one.history_days} days seen)"
-            ),
-            how=_RAISE.get(one.what, "raise the limit"),
-            evidence={"now": one.now, "limit": one.limit},
-        )
-        for one in forecasts
-        if one.earliest is not None
-    ]
-
-
-_RAISE = {
-    "cpu requests": "raise max of the pool's node groups in include/environments, or lower requests",
-    "memory requests": "raise max of the pool's node groups in include/environments, or lower requests",
-    "pods": "prefix delegation, larger instances, or a higher max",
-    "volume": "raise the claim's size in the component's manifest",
-    "subnet addresses": "a secondary CIDR for pods, or prefix delegation",
-    "vCPU quota": "ask for a higher quota of running on-demand standard instances (L-1216C47A)",
-}
-
-
-def _first(values: Sequence[float], limit: float) -> int | None:
-    return next((day for day, value in enumerate(values, 1) if value >= limit), None)
-
-
-def _ceilings(facts: ScaleFacts) -> dict[tuple[str, str], tuple[float, str]]:
-    """Limits by what and subject: node groups at their max, addresses, quota, volumes."""
-    found: dict[tuple[str, str], tuple[float, str]] = {}
-    for pool in {group.pool for group in facts.groups}:
-        cpu = memory = pods = 0.0
-        for group in (one for one in facts.groups if one.pool == pool):
-            node = next((n for n in facts.nodes if n.group == group.name), None)
-            if node is not None:
-                cpu += group.maximum * node.cpu / 1000
-                memory += group.maximum * node.memory / 1024
-                pods += group.maximum * node.pods
-        if cpu:
-            found["cpu requests", f"pool {pool}"] = (cpu, "cores at max size")
-            found["memory requests", f"pool {pool}"] = (memory, "GiB at max size")
-            found["pods", f"pool {pool}"] = (pods, "pods at max size")
-    if facts.free_addresses is not None:
-        found["subnet addresses", "all pods"] = (facts.pods + facts.free_addresses, "addresses")
-    if facts.vcpu_quota is not None and facts.nodes:
-        # Pods on a vCPU today tell how many pods the quota bears.
-        vcpus = facts.vcpus_used or sum(node.cpu for node in facts.nodes) / 1000
-        if vcpus and facts.pods:
-            found["vCPU quota", "all pods"] = (facts.vcpu_quota * facts.pods / vcpus, "pods at today's density")
-    for claim, size in facts.claims.items():
-        found["volume", f"claim {claim}"] = (size / 1024**3, "GiB")
-    return found
-
-
-def permitted(
-    one: Recommendation, facts: ScaleFacts, policies: Policies, state: ScaleState, now: datetime
-) -> tuple[bool, str]:
-    """Whether a change may be made now, and if not why not."""
-    resize = one.resize
-    if resize is None:
-        return False, "suggested: not a change of a size"
-    group = next((g for g in facts.groups if g.name == resize.nodegroup), None)
-    if policies.scale is not Policy.AUTO:
-        return False, f"suggested: policies.scale is {policies.scale.value}"
-    if group is None or not group.ours or group.status != "ACTIVE":
-        return False, "refused: the node group is not ours, or not ACTIVE"
-    if facts.autoscaler:
-        return False, "refused: Cluster Autoscaler owns desired sizes here"
-    if group.desired != resize.before or not group.minimum <= resize.after <= group.maximum:
-        return False, f"refused: {resize.after} is outside of {group.minimum} to {group.maximum}, or the size changed"
-    today = [at for at, _ in state.changes if now - at < timedelta(days=1)]
-    if len(today) >= policies.scale_changes_a_day:
-        return False, f"refused: {len(today)} changes within a day, at most {policies.scale_changes_a_day}"
-    cooldown = timedelta(hours=policies.scale_cooldown_hours)
-    last = max((at for at, done in state.changes if done.nodegroup == group.name), default=None)
-    if last is not None and now - last < cooldown:
-        return False, f"refused: changed {last:%Y-%m-%d %H:%M}, cool-down of {policies.scale_cooldown_hours} h"
-    return True, "applied"

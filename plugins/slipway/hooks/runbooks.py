@@ -22,9 +22,9 @@ _COMPONENT = "slipway.dev/component"
 _MERGE = "application/merge-patch+json"
 # What people write before a secret, keys of AWS, and bearer tokens. Reports are read by more people than logs are.
 _SECRETS = (
+    re.compile(r"(?i)(bearer\s+)[A-Za-z0-9._~+/=-]+"),
     re.compile(r"(?i)((?:password|passwd|secret|token|api[_-]?key|authorization)[\"']?\s*[=:]\s*[\"']?)[^\s\"',;&]+"),
     re.compile(r"()\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"),
-    re.compile(r"(?i)(bearer\s+)[A-Za-z0-9._~+/=-]+"),
     re.compile(r"(://[^:/\s]+:)[^@\s]+(?=@)"),
 )
 
@@ -106,8 +106,10 @@ class RunbookHook:
             details["reason"] = str(ended["reason"])
         path = f"/api/v1/namespaces/{pod['metadata']['namespace']}/pods/{pod['metadata']['name']}/log"
         query = {"tailLines": str(LINES), "container": container["name"]}
-        # The container before this one is the one that ended.
-        for previous in ({"previous": "true"}, {}):
+        # While a container waits to be restarted its own log is that of the one that ended; when it runs again, the
+        # one before has it.
+        again: tuple[dict[str, str], ...] = ({}, {"previous": "true"})
+        for previous in again if waiting else reversed(again):
             try:
                 answer: Any = await self.api.request("GET", path, params={**query, **previous}, decode=_text)
             except KubernetesApiError as error:

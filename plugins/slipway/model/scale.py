@@ -195,7 +195,7 @@ class LimitForecast(Record):
 
     :param days: days until the forecast reaches it; ``None`` when it does not within the horizon.
     :param earliest: days until the upper bound of its interval does.
-    :param method: which method forecast it; ``trials`` says how each did on days it was not shown.
+    :param method: which method forecast it; ``errors`` says how far each was off, a week ahead, on days not shown.
     """
 
     what: str
@@ -208,6 +208,7 @@ class LimitForecast(Record):
     method: str
     level: int
     history_days: int
+    errors: dict[str, float] = {}
 
 
 class FleetOption(Record):

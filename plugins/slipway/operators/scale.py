@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from slipway.decisions.scale import ahead, fleets, forecasts, group_usage, permitted, recommend
+from slipway.decisions.scale import fleets, group_usage, recommend
+from slipway.decisions.scale_limits import ahead, forecasts
+from slipway.decisions.scale_policy import permitted
 from slipway.decisions.scale_report import markdown
 from slipway.model.errors import RefusedError
 from slipway.model.platform import Platform
