@@ -44,7 +44,7 @@ def render(component: Component, platform: Platform) -> list[Manifest]:
 
     :raises ConfigurationError: kustomize refused the folder; the message is kustomize's own.
     """
-    folder = overlay_folder(component, platform.environment.name)
+    folder = overlay_folder(component, platform)
     return [
         _adapt(manifest, component, platform)
         for manifest in _kustomize(folder, contents(component.folder, Path(_kubectl())))
@@ -70,10 +70,21 @@ def render_all(components: Iterable[Component], platform: Platform) -> list[tupl
     return [(component, future.result()) for component, future in zip(components, futures, strict=True)]
 
 
-def overlay_folder(component: Component, environment: str) -> Path:
-    """Folder that is rendered: the environment's overlay when there is one."""
-    overlay = component.folder / "overlays" / environment
-    return overlay if (overlay / "kustomization.yaml").is_file() else component.folder
+def overlay_folder(component: Component, platform: Platform) -> Path:
+    """Folder that is rendered: the overlay that the environment names, or that has its name, or the base.
+
+    :raises ConfigurationError: the environment names an overlay that the component has not.
+    """
+    environment = platform.environment
+    chosen = environment.components.overlays.get(component.name)
+    overlay = component.folder / "overlays" / (chosen or environment.name)
+    if (overlay / "kustomization.yaml").is_file():
+        return overlay
+    if chosen is None:
+        return component.folder
+    known = sorted(file.parent.name for file in component.folder.glob("overlays/*/kustomization.yaml"))
+    where, field = f"include/environments/{environment.name}.yaml", f"components.overlays.{component.name}"
+    raise ConfigurationError([Problem(where, field, repr(chosen), ", ".join(known) or "none", "correct or remove it")])
 
 
 def to_yaml(manifests: list[Manifest]) -> str:

@@ -235,9 +235,13 @@ class Budget(Strict):
 
 
 class Components(Strict):
-    """Which components the environment leaves out."""
+    """Which components the environment leaves out, and which it takes in another form.
+
+    :param overlays: by component, the overlay to use in place of the one named after the environment.
+    """
 
     disabled: list[KubernetesName] = []
+    overlays: dict[KubernetesName, KubernetesName] = {}
 
 
 class Environment(Strict):

@@ -52,8 +52,8 @@ while time.time() < DEADLINE:
 spark.stop()
 if found is None:
     print(
-        f"files: {problem} in {PATH}; did check events pass? Look at query files in the log of data/stream-job-0, and at "
-        "HDFS's checks",
+        f"files: {problem} in {PATH}; did check events pass? Look at query files in the log of data/stream-job-0, and "
+        "at HDFS's checks",
         file=sys.stderr,
     )
     sys.exit(1)

@@ -63,7 +63,9 @@ def reason(event: Any) -> Any:
         f.when(event["id"].isNull(), "no id, or no JSON")
         .when(event["kind"].isNull(), "no kind")
         .when(event["at"].isNull(), "no time")
-        .when(event["at"] > f.current_timestamp() + f.expr(f"INTERVAL {FUTURE_SECONDS} SECONDS"), "a time in the future")
+        .when(
+            event["at"] > f.current_timestamp() + f.expr(f"INTERVAL {FUTURE_SECONDS} SECONDS"), "a time in the future"
+        )
     )
 
 
@@ -87,7 +89,11 @@ def to_sums(spark: SparkSession, events: DataFrame) -> StreamingQuery:
     sums = (
         events.withWatermark("at", LATENESS)
         .groupBy(f.window("at", "1 minute").alias("minute"), "kind")
-        .agg(f.count("*").alias("events"), f.sum("amount").alias("amount"), f.approx_count_distinct("user").alias("users"))
+        .agg(
+            f.count("*").alias("events"),
+            f.sum("amount").alias("amount"),
+            f.approx_count_distinct("user").alias("users"),
+        )
     )
     collection = mongo_collection(spark)
     jvm = spark.sparkContext._jvm
@@ -179,7 +185,11 @@ class Metrics:
 
     def text(self) -> str:
         """Prometheus' text format."""
-        lines = ["# TYPE stream_input_rows_total counter", "# TYPE stream_batch_age_seconds gauge", "# TYPE stream_active gauge"]
+        lines = [
+            "# TYPE stream_input_rows_total counter",
+            "# TYPE stream_batch_age_seconds gauge",
+            "# TYPE stream_active gauge",
+        ]
         for query in self.queries:
             label = f'{{query="{query.name}"}}'
             lines += [
@@ -196,7 +206,9 @@ class Metrics:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 healthy = all(query.isActive for query in metrics.queries)
-                body = (metrics.text() if self.path == "/metrics" else f"{'ok' if healthy else 'a query ended'}\n").encode()
+                body = (
+                    metrics.text() if self.path == "/metrics" else f"{'ok' if healthy else 'a query ended'}\n"
+                ).encode()
                 self.send_response(200 if healthy or self.path == "/metrics" else 503)
                 self.send_header("Content-Type", "text/plain; version=0.0.4")
                 self.send_header("Content-Length", str(len(body)))
