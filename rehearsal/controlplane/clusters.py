@@ -168,6 +168,8 @@ class Clusters:
         addons = AddOns(plane.api(), told["addons"], plane.addon_folders)
         self._clusters[cluster_id] = Cluster(spec, plane, addons, access, told["groups"], bound=False)
         plane.resume(spec["region"], told["groups"])
+        for name, asked in told["addons"].items():
+            addons.install(name, asked)
 
     def _keep(self, cluster_id: str) -> None:
         cluster = self.get(cluster_id)

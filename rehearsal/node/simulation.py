@@ -1,4 +1,5 @@
-"""What cannot run here is simulated: pods whose image is not in the store go to a node that kwok plays.
+"""What cannot run here is simulated: pods without an image in the store, and those that prove a way out, which there
+is none of, go to a node that kwok plays.
 
 There they become Ready as on `CLUSTER=control-plane`, and a check ends with exit code 100, which shows as skipped.
 DaemonSets' pods are left where they are: one of them belongs to one node.
@@ -15,6 +16,8 @@ from kubernetes.client.exceptions import ApiException
 
 LABEL = "slipway.dev/simulated"
 NODE = "simulated"
+NEED_THE_OUTSIDE = ("check-connectivity-egress-",)
+"""How the names of pods begin that are of no use without a way out of the cluster."""
 _MANAGER = "rehearsal"
 _API = "admissionregistration.k8s.io/v1"
 _CONFLICT = 409
@@ -73,6 +76,7 @@ def _policy(images: list[str]) -> dict[str, Any]:
         f"object.spec.containers.exists(c, !(c.image in {known})) || "
         f"(has(object.spec.initContainers) && object.spec.initContainers.exists(c, !(c.image in {known})))"
     )
+    outside = " || ".join(f"object.metadata.name.startsWith('{prefix}')" for prefix in NEED_THE_OUTSIDE)
     daemon = "has(object.metadata.ownerReferences) && object.metadata.ownerReferences.exists(o, o.kind == 'DaemonSet')"
     removed = " + ".join(
         f"(has(object.spec.{field}) ? [JSONPatch{{op: 'remove', path: '/spec/{field}'}}] : [])"
@@ -94,7 +98,7 @@ def _policy(images: list[str]) -> dict[str, Any]:
             "reinvocationPolicy": "Never",
             "matchConstraints": {"resourceRules": [rule]},
             "matchConditions": [
-                {"name": "an-image-is-missing", "expression": missing},
+                {"name": "cannot-run-here", "expression": f"{missing} || (has(object.metadata.name) && ({outside}))"},
                 {"name": "not-of-a-daemon-set", "expression": f"!({daemon})"},
             ],
             "mutations": [{"patchType": "JSONPatch", "jsonPatch": {"expression": f"{moved} + {removed}"}}],
