@@ -22,6 +22,7 @@ DAGS = {
     "platform_drift",
     "platform_rollback",
     "platform_teardown",
+    "platform_upgrade",
 }
 
 
