@@ -26,6 +26,8 @@ FEWEST_ORIGINS = 6
 NAIVE = "seasonal-naive"
 # A history this short has no interval of its own: a quarter of the forecast stands in for it.
 _UNTESTED_WIDTH = 0.25
+# What intervals are widened by, see _width.
+_KIN = 1.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +119,9 @@ def _width(method: Method, history: Sequence[float], horizon: int, level: int) -
     misses = sorted(abs(_miss(method, history, origin, days)) for origin in origins)
     # One more than the share, as for conformal intervals: few misses say little about their extremes.
     rank = min(len(misses), ceil(level / 100 * (len(misses) + 1)))
+    # Origins a day apart share most of their days, so their misses are fewer than they look.
     # Errors of a level that moved add up day by day, so beyond what could be tried they grow with the days.
-    return misses[rank - 1] * horizon / days
+    return _KIN * misses[rank - 1] * horizon / days
 
 
 def seasonal_naive(history: Sequence[float], horizon: int) -> list[float]:
@@ -133,7 +136,7 @@ def last_week(history: Sequence[float], horizon: int) -> list[float]:
 
 
 def trend(history: Sequence[float], horizon: int) -> list[float]:
-    """The usual shape of a week on the level of the last four weeks, carried on by its trend where there is a clear one.
+    """The usual shape of a week on the level of the last four weeks, carried on by its trend where one is clear.
 
     All by medians, which single odd days do not move, and from the last lasting change of level on.
     """
