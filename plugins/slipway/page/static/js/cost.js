@@ -1,0 +1,2 @@
+import { html } from "./common.js";
+export const CostTab = () => html`<p>todo</p>`;

@@ -1,0 +1,2 @@
+import { html } from "./common.js";
+export const ReleasesTab = () => html`<p>todo</p>`;

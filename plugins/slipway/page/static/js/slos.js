@@ -1,0 +1,2 @@
+import { html } from "./common.js";
+export const SlosTab = () => html`<p>todo</p>`;
