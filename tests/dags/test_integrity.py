@@ -17,6 +17,8 @@ from slipway.operators.converge import ConvergingOperator
 
 ROOT = Path(__file__).resolve().parents[2]
 DAGS = {
+    "platform_nightly_scale",
+    "platform_health",
     "platform_deploy",
     "platform_images",
     "platform_drift",
