@@ -40,7 +40,7 @@ _SOURCES = {
 
 
 PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok")
-NODE = ("kubelet", "kube-proxy")
+NODE = (*(name for name in PLANE if name != "kwok"), "kubelet", "kube-proxy")
 
 
 class BinaryError(RuntimeError):

@@ -246,17 +246,13 @@ class Plane:
             self._binaries.path("kwok"),
             f"--kubeconfig={kubeconfig}",
             f"--config={Path(__file__).with_name('stages.yaml')}",
-            *self._simulated_nodes(),
+            "--manage-all-nodes=true",
             "--cidr=100.64.0.0/16",
             f"--server-address={HOST}:{port}",
             f"--node-ip={HOST}",
             f"--node-port={kubelet}",
             "--node-lease-duration-seconds=40",
         ]
-
-    def _simulated_nodes(self) -> list[str]:
-        """Options of kwok that say which nodes it plays."""
-        return ["--manage-all-nodes=true"]
 
     def _is_ready(self) -> Callable[[], bool]:
         context = ssl.create_default_context(cadata=self.certificate.authority)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from rehearsal.controlplane.__main__ import main as serve
-from rehearsal.controlplane.binaries import NODE, PLANE, Binaries
+from rehearsal.controlplane.binaries import NODE, Binaries
 from rehearsal.node import needs, store
 from rehearsal.node.plane import RealPlane
 
@@ -18,7 +18,7 @@ def main() -> int:
     """Serve until SIGINT or SIGTERM; returns the exit code."""
     try:
         needs.require()
-        return serve(RealPlane, (*PLANE, *NODE), _prepare)
+        return serve(RealPlane, NODE, _prepare)
     except (needs.NeedError, store.StoreError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

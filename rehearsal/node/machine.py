@@ -89,9 +89,9 @@ def copy_store(store: Path, target: Path) -> None:
     Files are hard links: containerd never changes what it has unpacked, and a container's writes go to a layer of its
     own. Its databases are copied. Across file systems everything is copied.
     """
-    if target.is_dir() and any(target.iterdir()):
-        return
-    target.mkdir(parents=True, exist_ok=True)
+    # What an earlier start left is of no use: its containers ended with it, and its images may be older.
+    remove_tree(target)
+    target.mkdir(parents=True)
     if not _copied("-al", store, target):
         remove_tree(target)
         target.mkdir(parents=True)

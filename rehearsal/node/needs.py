@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from rehearsal.controlplane.binaries import NODE, PLANE, Binaries, BinaryError
+from rehearsal.controlplane.binaries import NODE, Binaries, BinaryError
 from rehearsal.node.configuration import CNI_PLUGINS
 
 # Program: Debian package.
@@ -76,7 +76,7 @@ def main() -> int:
     """``python -m rehearsal.node.needs``: exit code 0 if CLUSTER=real can run here; else 1, and why not."""
     try:
         require()
-        Binaries().require_possible((*PLANE, *NODE))
+        Binaries().require_possible(NODE)
     except (NeedError, BinaryError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

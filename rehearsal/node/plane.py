@@ -9,6 +9,8 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
+from kubernetes import client
+
 from rehearsal.controlplane import nodes, volumes
 from rehearsal.controlplane.binaries import Binaries
 from rehearsal.controlplane.nodes import Machine as Instance
@@ -19,7 +21,7 @@ from rehearsal.node.configuration import Credentials, Wanted
 from rehearsal.node.machine import Machine
 from rehearsal.node.network import Network, NetworkError, Place
 from rehearsal.node.pki import Authority, Pair
-from rehearsal.node.policies import Policies
+from rehearsal.node.policies import Policies, listed
 from rehearsal.node.volumes import Folders
 
 log = logging.getLogger(__name__)
@@ -59,6 +61,8 @@ class RealPlane(Plane):
         self._starting: dict[str, Future[None]] = {}
         self._groups: dict[str, set[str]] = {}
         self._policies = Policies()
+        self._images = simulation.names(store.references(store.default_folder()))
+        self._simulated: set[str] = set()
         self._plugins = needs.plugins()
         super().__init__(name, folder, port, webhook, binaries)
 
@@ -77,7 +81,7 @@ class RealPlane(Plane):
         try:
             self._network.up()
             super().start()
-            simulation.set_up(self.api(), simulation.names(store.references(store.default_folder())))
+            simulation.set_up(self.api(), self._images)
         except BaseException:
             self.stop()
             raise
@@ -116,11 +120,16 @@ class RealPlane(Plane):
             self.put_group(region, group, spec)
 
     def tend(self, disks: bool) -> None:
-        """Make and delete volumes; have network policies obeyed; start machines again whose programs ended."""
+        """Make and delete volumes; have network policies obeyed; see what is simulated; start ended machines again."""
         if disks:
             volumes.provision(self.api(), self._folders.place)
             self._folders.collect(self.api())
-        self._policies.enforce(self.api(), {name: one.pid for name, one in self._machines.items() if one.runs})
+        pods = listed(client.CoreV1Api(self.api()).list_pod_for_all_namespaces)
+        self._policies.enforce(self.api(), pods, {name: one.pid for name, one in self._machines.items() if one.runs})
+        components = simulation.simulated_components(pods)
+        if components != self._simulated:
+            simulation.set_up(self.api(), self._images, components)
+            self._simulated = components
         now = time.monotonic()
         for one in self._machines.values():
             if one.name in self._starting:
@@ -129,14 +138,14 @@ class RealPlane(Plane):
                 log.warning("node %s ended and is started again; see %s", one.name, one.folder / "machine.log")
                 self._start(one)
 
-    def _simulated_nodes(self) -> list[str]:
-        return ["--manage-all-nodes=false", f"--manage-nodes-with-label-selector={simulation.LABEL}=true"]
+    def _start_kwok(self, kubeconfig: str) -> None:
+        """No node is simulated."""
 
     def _towards_nodes(self) -> list[str]:
         kubelet = self._authority.issue("kube-apiserver-kubelet-client", groups=("system:masters",))
         proxy = self._front.issue("front-proxy-client")
         return [
-            "--kubelet-preferred-address-types=ExternalDNS,InternalIP",
+            "--kubelet-preferred-address-types=InternalIP",
             f"--client-ca-file={self._authority.pair.certificate}",
             f"--kubelet-certificate-authority={self._authority.pair.certificate}",
             f"--kubelet-client-certificate={kubelet.certificate}",

@@ -48,11 +48,11 @@ class Direction:
     allowed: list[str] = field(default_factory=list)
 
 
-def pods_of(listed: Iterable[Obj]) -> list[Pod]:
+def pods_of(found: Iterable[Obj]) -> list[Pod]:
     """The pods that policies are about; those on their node's network are none."""
     return [
         Pod(pod["metadata"]["namespace"], pod["spec"].get("nodeName", ""), address, pod["metadata"].get("labels") or {})
-        for pod in listed
+        for pod in found
         if (address := pod["status"].get("podIP"))
         and not pod["spec"].get("hostNetwork")
         and pod["status"].get("phase") not in _FINISHED
@@ -146,16 +146,17 @@ class Policies:
     def __init__(self) -> None:
         self._applied: dict[tuple[str, int], str] = {}
 
-    def enforce(self, api: client.ApiClient, nodes: Mapping[str, int]) -> None:
+    def enforce(self, api: client.ApiClient, pods: Iterable[Obj], nodes: Mapping[str, int]) -> None:
         """Look once and change what has to.
 
+        :param pods: all there are.
         :param nodes: a process in each node's network namespace, by node.
         """
         core, networking = client.CoreV1Api(api), client.NetworkingV1Api(api)
-        spaces = _listed(core.list_namespace)
+        spaces = listed(core.list_namespace)
         namespaces = {one["metadata"]["name"]: one["metadata"].get("labels") or {} for one in spaces}
-        policies = _listed(networking.list_network_policy_for_all_namespaces)
-        wanted = rulesets(pods_of(_listed(core.list_pod_for_all_namespaces)), namespaces, policies)
+        policies = listed(networking.list_network_policy_for_all_namespaces)
+        wanted = rulesets(pods_of(pods), namespaces, policies)
         empty = _ruleset({"ingress": Direction(), "egress": Direction()})
         for node, pid in nodes.items():
             text = wanted.get(node, empty)
@@ -163,7 +164,8 @@ class Policies:
                 self._applied[node, pid] = text
 
 
-def _listed(ask: Callable[..., Any]) -> list[Obj]:
+def listed(ask: Callable[..., Any]) -> list[Obj]:
+    """All objects that a list method of a client finds."""
     # From the API server's cache, and not made into objects: this is asked every second.
     return list(json.loads(ask(resource_version="0", _preload_content=False).data)["items"])
 

@@ -1,40 +1,46 @@
-"""What cannot run here is simulated: pods without an image in the store, and those that prove a way out, which there
-is none of, go to a node that kwok plays.
+"""What cannot run here stands in for itself: pods whose image is not in the store, and checks of what is not there.
 
-There they become Ready as on `CLUSTER=control-plane`, and a check ends with exit code 100, which shows as skipped.
-DaemonSets' pods are left where they are: one of them belongs to one node.
+An admission policy of the cluster changes such pods when they are made. A container without an image runs one that
+does nothing and has no probes, so its pod becomes Ready; a Job's ends at once. A check of such a component, of the way
+out of the cluster, or that needs such a component, ends with exit code 100, which its task shows as skipped. The pods
+carry the label `slipway.dev/simulated`. Nothing here lets a check pass.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from kubernetes import client, dynamic
-from kubernetes.client.exceptions import ApiException
 
 LABEL = "slipway.dev/simulated"
-NODE = "simulated"
-NEED_THE_OUTSIDE = ("check-connectivity-egress-",)
-"""How the names of pods begin that are of no use without a way out of the cluster."""
+COMPONENT = "slipway.dev/component"
+PAUSE = "registry.k8s.io/pause:3.10.2"
+BUSYBOX = "docker.io/library/busybox:1.37.0"
+NEEDS_THE_OUTSIDE = ("check-connectivity-egress-",)
+"""How the names of check pods begin that prove a way out of the cluster; there is none here."""
+NEEDS: Mapping[str, str] = {
+    "check-blackbox-exporter-probes-answer-": "grafana",
+    "check-otel-collector-trace-arrives-": "jaeger",
+}
+"""How the names of check pods begin that need another component's answer, and that component."""
+_NAME = "simulate-what-cannot-run"
 _MANAGER = "rehearsal"
 _API = "admissionregistration.k8s.io/v1"
-_CONFLICT = 409
+# More containers than a pod of ours has; a patch of CEL names its containers by number.
+_CONTAINERS = 6
+_OF_A_CONTAINER = ("command", "args", "livenessProbe", "readinessProbe", "startupProbe", "lifecycle")
 
 
-def set_up(api: client.ApiClient, images: Iterable[str]) -> None:
-    """Have the node, and the policy that sends pods to it.
+def set_up(api: client.ApiClient, images: Iterable[str], components: Iterable[str] = ()) -> None:
+    """Have the policy.
 
     :param images: names, as pods may give them, of all images that can run.
+    :param components: whose checks cannot be performed, because what they would check is simulated.
     """
-    try:
-        client.CoreV1Api(api).create_node(_node())
-    except ApiException as error:
-        if error.status != _CONFLICT:
-            raise
     resources = dynamic.DynamicClient(api).resources
-    for manifest in (_policy(sorted(images)), _binding()):
+    for manifest in (policy(sorted(images), sorted(components)), _binding()):
         resource = resources.get(api_version=_API, kind=manifest["kind"])
         resource.server_side_apply(
             body=manifest, name=manifest["metadata"]["name"], field_manager=_MANAGER, force_conflicts=True
@@ -49,67 +55,94 @@ def names(references: Iterable[str]) -> set[str]:
     return found
 
 
-def _node() -> dict[str, Any]:
-    capacity = {"cpu": "64", "memory": "256Gi", "pods": "250", "ephemeral-storage": "1Ti"}
-    labels = {
-        LABEL: "true",
-        "kubernetes.io/hostname": NODE,
-        "kubernetes.io/os": "linux",
-        "kubernetes.io/arch": "amd64",
-        "topology.kubernetes.io/zone": NODE,
-    }
-    return {
-        "metadata": {"name": NODE, "labels": labels},
-        "spec": {"taints": [{"key": LABEL, "value": "true", "effect": "NoSchedule"}]},
-        "status": {
-            "capacity": capacity,
-            "allocatable": capacity,
-            # Where the API server finds the simulated kubelet.
-            "addresses": [{"type": "Hostname", "address": NODE}, {"type": "ExternalDNS", "address": "localhost"}],
-        },
-    }
+def simulated_components(pods: Iterable[dict[str, Any]]) -> set[str]:
+    """Components of which a pod is simulated, their checks apart."""
+    labels = [pod["metadata"].get("labels") or {} for pod in pods]
+    return {one[COMPONENT] for one in labels if LABEL in one and COMPONENT in one and not _is_check(one)}
 
 
-def _policy(images: list[str]) -> dict[str, Any]:
-    known = json.dumps(images)
-    missing = (
-        f"object.spec.containers.exists(c, !(c.image in {known})) || "
-        f"(has(object.spec.initContainers) && object.spec.initContainers.exists(c, !(c.image in {known})))"
-    )
-    outside = " || ".join(f"object.metadata.name.startsWith('{prefix}')" for prefix in NEED_THE_OUTSIDE)
-    daemon = "has(object.metadata.ownerReferences) && object.metadata.ownerReferences.exists(o, o.kind == 'DaemonSet')"
-    removed = " + ".join(
-        f"(has(object.spec.{field}) ? [JSONPatch{{op: 'remove', path: '/spec/{field}'}}] : [])"
-        for field in ("affinity", "topologySpreadConstraints")
-    )
-    moved = (
-        f"[JSONPatch{{op: 'add', path: '/spec/nodeSelector', value: {{'{LABEL}': 'true'}}}}, "
-        # Kubernetes 1.36.3 panics at a patch whose value is a list of objects, so the list comes first, empty.
-        "JSONPatch{op: 'add', path: '/spec/tolerations', value: []}, "
-        "JSONPatch{op: 'add', path: '/spec/tolerations/-', value: Object.spec.tolerations{operator: 'Exists'}}]"
-    )
+def _is_check(labels: Mapping[str, str]) -> bool:
+    return labels.get("slipway.dev/role") == "check"
+
+
+def policy(images: list[str], components: list[str]) -> dict[str, Any]:
+    """The MutatingAdmissionPolicy."""
+    prefixes = [*NEEDS_THE_OUTSIDE, *(prefix for prefix, needed in NEEDS.items() if needed in components)]
+    named = " || ".join(f"object.metadata.name.startsWith({_cel(prefix)})" for prefix in prefixes)
+    variables = {
+        "images": _cel(images),
+        "labels": "object.metadata.labels.map(key, key + '=' + object.metadata.labels[key])",
+        "check": "'slipway.dev/role=check' in variables.labels",
+        "idle": f"variables.check && ((has(object.metadata.name) && ({named})) || "
+        f"{_cel(components)}.exists(one, ('{COMPONENT}=' + one) in variables.labels))",
+        "ends": "has(object.metadata.ownerReferences) && "
+        "object.metadata.ownerReferences.exists(one, one.kind == 'Job')",
+        "inits": "has(object.spec.initContainers) ? size(object.spec.initContainers) : 0",
+    }
+    lacking = "object.spec.containers.exists(c, !(c.image in variables.images))"
+    lacking += " || (variables.inits > 0 && object.spec.initContainers.exists(c, !(c.image in variables.images)))"
     rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
     return {
         "apiVersion": _API,
         "kind": "MutatingAdmissionPolicy",
-        "metadata": {"name": "simulate-missing-images"},
+        "metadata": {"name": _NAME},
         "spec": {
             "failurePolicy": "Fail",
             "reinvocationPolicy": "Never",
             "matchConstraints": {"resourceRules": [rule]},
+            "variables": [{"name": name, "expression": text} for name, text in variables.items()],
             "matchConditions": [
-                {"name": "cannot-run-here", "expression": f"{missing} || (has(object.metadata.name) && ({outside}))"},
-                {"name": "not-of-a-daemon-set", "expression": f"!({daemon})"},
+                # A condition sees no variables, so it only keeps out the pods that never need a change.
+                {"name": "has-labels", "expression": "has(object.metadata.labels)"}
             ],
-            "mutations": [{"patchType": "JSONPatch", "jsonPatch": {"expression": f"{moved} + {removed}"}}],
+            "mutations": [
+                {"patchType": "JSONPatch", "jsonPatch": {"expression": _patches(lacking)}},
+            ],
         },
     }
+
+
+def _patches(lacking: str) -> str:
+    mark = f"JSONPatch{{op: 'add', path: '/metadata/labels/{LABEL.replace('/', '~1')}', value: 'true'}}"
+    scraped = "has(object.metadata.annotations) && 'prometheus.io/scrape' in object.metadata.annotations"
+    unscrape = "JSONPatch{op: 'remove', path: '/metadata/annotations/prometheus.io~1scrape'}"
+    parts = [f"[{mark}]", f"({scraped} ? [{unscrape}] : [])"]
+    parts += [_container("containers", index) for index in range(_CONTAINERS)]
+    parts += [_container("initContainers", index) for index in range(_CONTAINERS)]
+    return f"(variables.idle || {lacking}) ? ({' + '.join(parts)}) : []"
+
+
+def _container(field: str, index: int) -> str:
+    """Patches of one container, none if there is no such one or it can run."""
+    own, path = f"object.spec.{field}[{index}]", f"/spec/{field}/{index}"
+    there = f"variables.inits > {index}" if field == "initContainers" else f"size(object.spec.containers) > {index}"
+    removed = " + ".join(
+        f"(has({own}.{one}) ? [JSONPatch{{op: 'remove', path: '{path}/{one}'}}] : [])" for one in _OF_A_CONTAINER
+    )
+    # Its shell finds nothing to do and ends.
+    image = f"'{BUSYBOX}'"
+    said = ""
+    if field == "containers":
+        image = f"variables.ends || variables.check ? {image} : '{PAUSE}'"
+        told = "echo 'not performed: what this check needs cannot run on this cluster'; exit 100"
+        said = (
+            f" + (variables.check ? [JSONPatch{{op: 'add', path: '{path}/command', "
+            f"value: ['sh', '-c', {_cel(told)}]}}] : [])"
+        )
+    # A sidecar of a check, such as the one that holds its result, does its work.
+    changed = f"!({own}.image in variables.images)" + (" || variables.idle" if index == 0 else "")
+    patch = f"[JSONPatch{{op: 'add', path: '{path}/image', value: {image}}}] + {removed}{said}"
+    return f"({there} && ({changed}) ? ({patch}) : [])"
+
+
+def _cel(value: Any) -> str:
+    return json.dumps(value)
 
 
 def _binding() -> dict[str, Any]:
     return {
         "apiVersion": _API,
         "kind": "MutatingAdmissionPolicyBinding",
-        "metadata": {"name": "simulate-missing-images"},
-        "spec": {"policyName": "simulate-missing-images"},
+        "metadata": {"name": _NAME},
+        "spec": {"policyName": _NAME},
     }

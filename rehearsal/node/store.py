@@ -18,10 +18,11 @@ from rehearsal.images.layers import Built, Layers
 from rehearsal.images.sources import SourceError
 from rehearsal.images.table import Image, Nearness, TableError, load
 from rehearsal.node.configuration import PAUSE
+from rehearsal.node.simulation import BUSYBOX
 
 COREDNS = "registry.k8s.io/coredns/coredns:v1.14.2"
 # Without these no pod starts and no name resolves; everything else may be missing.
-REQUIRED = (PAUSE, COREDNS)
+REQUIRED = (PAUSE, COREDNS, BUSYBOX)
 _START_SECONDS = 30.0
 _LIST = "images.txt"
 

@@ -160,12 +160,19 @@ def test_what_has_no_image_is_simulated_and_its_check_not_run(kubectl: Kubectl) 
     made["spec"]["restartPolicy"] = "Never"
     made["metadata"]["labels"]["slipway.dev/role"] = "check"
     kubectl("apply", "-f", "-", stdin=made)
-    code = "jsonpath={.spec.nodeName} {.status.containerStatuses[0].state.terminated.exitCode}"
-    eventually(lambda: kubectl("get", "-n", "tenants", "pod/missing", "-o", code).out == "simulated 100", seconds=30)
+    code = "jsonpath={.status.containerStatuses[0].state.terminated.exitCode}"
+    eventually(lambda: kubectl("get", "-n", "tenants", "pod/missing", "-o", code).out == "100", seconds=30)
+    made = pod("absent", "true", image="registry.example/nobody/built:2")
+    kubectl("apply", "-f", "-", stdin=made)
+    kubectl("wait", "-n", "tenants", "--for=condition=Ready", "pod/absent", "--timeout=30s")
+    assert kubectl("get", "-n", "tenants", "pods", "-l", "slipway.dev/simulated", "-o", "name").out.split() == [
+        "pod/absent",
+        "pod/missing",
+    ]
 
 
 def test_nothing_is_left(kubectl: Kubectl, process: Process) -> None:
-    assert kubectl("get", "nodes").out.count(" Ready ") == 4
+    assert kubectl("get", "nodes").out.count(" Ready ") == 3
     assert process.stop() == 0
     links = subprocess.run(["/usr/sbin/ip", "-brief", "link"], capture_output=True, text=True, check=True).stdout
     assert "slipway" not in links
