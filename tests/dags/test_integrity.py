@@ -22,6 +22,7 @@ DAGS = {
     "platform_deploy",
     "platform_images",
     "platform_drift",
+    "platform_nightly_cost",
     "platform_rollback",
     "platform_teardown",
     "platform_upgrade",
