@@ -88,6 +88,26 @@ class Secret(Strict):
     keys: Annotated[dict[str, SecretKey], Field(min_length=1)]
 
 
+class Better(StrEnum):
+    """Which way a number gets better."""
+
+    HIGHER = "higher"
+    LOWER = "lower"
+
+
+class Tolerance(Strict):
+    """How much worse than its baseline a benchmark's number may be.
+
+    :param percent: above it, the result is a regression and the check fails.
+    :param negligible: a number of which less is better is no regression up to this value, whatever the percentage:
+        two milliseconds instead of one are not worth a failed deploy.
+    """
+
+    better: Better
+    percent: Annotated[float, Field(gt=0, le=1000)]
+    negligible: Annotated[float, Field(ge=0)] = 0.0
+
+
 class Check(Strict):
     """A proof that runs as a pod.
 
@@ -96,6 +116,8 @@ class Check(Strict):
     :param command: argument list instead of a script, for images without a shell.
     :param image: image to run it in; the component's own when absent.
     :param memory: memory limit and request of the pod, as a Kubernetes quantity.
+    :param tolerances: by name of a number in the check's last line: makes it a benchmark, whose results are kept and
+        compared with those before.
     """
 
     name: KubernetesName
@@ -109,6 +131,7 @@ class Check(Strict):
     service_account: KubernetesName | None = None
     run_as: Annotated[int, Field(gt=0)] = 65532
     memory: str = "256Mi"
+    tolerances: dict[str, Tolerance] = {}
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -157,7 +157,27 @@ class CheckOperator(KubernetesPodOperator):
             )
             self._record(context, CheckState.FAILED, reason)
             raise AirflowFailException(f"{self.component.name}/{self.check.name} proved nothing: {reason}")
+        if worse := self._regression(context, proof):
+            self._record(context, CheckState.FAILED, worse, proof)
+            raise AirflowFailException(f"{self.component.name}/{self.check.name} got worse: {worse}")
         self._record(context, CheckState.PASSED, "", proof)
+
+    def _regression(self, context: Context, proof: dict[str, Any]) -> str:
+        """What got worse than it may, as a sentence; empty when nothing did, or when this is no benchmark."""
+        if not self.check.tolerances:
+            return ""
+        from slipway.hooks.baselines import BaselinesHook
+
+        baselines = BaselinesHook(self._bind(context))
+        try:
+            compared = baselines.judge(self.component, self.check, proof)
+        except KeyError as missing:
+            return f"its result has no {missing}, which has a tolerance in component.yaml"
+        for one in compared:
+            self.log.info("%s", one)
+        worse = [f"{one}, at most {self.check.tolerances[one.metric].percent:g} %" for one in compared if one.regressed]
+        begin_anew = f"; if that is meant, begin anew with aws s3 rm {baselines.where(self.component, self.check)}"
+        return "; ".join(worse) + begin_anew if worse else ""
 
     @cached_property
     def hook(self) -> EksKubernetesHook:
