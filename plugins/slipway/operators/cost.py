@@ -59,8 +59,7 @@ class AccountBillOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, str] | None:
         """Ask, and say what of it was to be had."""
-        from botocore.exceptions import BotoCoreError, ClientError
-
+        from slipway.hooks.aws import TRANSIENT_ERRORS
         from slipway.hooks.cost_bills import account_bill
 
         started, run = _run(context)
@@ -70,7 +69,7 @@ class AccountBillOperator(BaseOperator):
             platform = load_platform(member["environment"], member["region"])
             try:
                 bill = account_bill(platform, started.astimezone(UTC).date(), run)
-            except (ClientError, BotoCoreError) as error:
+            except TRANSIENT_ERRORS as error:
                 self.log.warning("The bill cannot be kept in %s: %s", platform.bucket, error)
                 continue
             self.log.info("%d requests to Cost Explorer, %.2f USD", bill.calls.made, bill.calls.usd)

@@ -65,10 +65,10 @@ class Priced(Watched):
         document = boto3.client("s3").get_object(Bucket=load_platform("dev").bucket, Key=key)["Body"].read()
         return Report[CostBody].model_validate_json(document)
 
-    def questions(self) -> int:
-        """Requests to Cost Explorer so far."""
+    def questions(self, service: str = "ce.") -> int:
+        """Requests to Cost Explorer, or another service, so far."""
         calls = call("GET", f"{self.url}/_rehearsal/stats")["calls"]
-        return sum(entry["count"] for name, entry in calls.items() if name.startswith("ce."))
+        return sum(entry["count"] for name, entry in calls.items() if name.startswith(service))
 
 
 @pytest.fixture(scope="session")
