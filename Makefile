@@ -43,6 +43,10 @@ run: $(STAMP) ## Rehearse a deploy: cloud, Airflow, all stages (ONESHOT=1 ends a
 cloud: $(STAMP) ## Start the rehearsal cloud alone
 	@exec $(BIN)/python -m rehearsal.cloud up
 
+.PHONY: forward
+forward: $(STAMP) ## Forward every web interface of the cluster of kubectl's context to this machine
+	@exec $(BIN)/python -m slipway.forward
+
 .PHONY: compose-env
 compose-env: .env ## Generate .env, the secrets docker compose needs (kept if there is one)
 
@@ -70,6 +74,10 @@ clean: ## Delete the state of runs and all caches; .venv stays
 .PHONY: test
 test: $(STAMP) ## Run the tests, two files at a time
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(TESTS)
+
+.PHONY: test-watch
+test-watch: $(STAMP) ## Inject every fault into the rehearsal cloud, one by one: health, runbooks, scale (3 minutes)
+	SLIPWAY_THOROUGH=1 $(BIN)/python -m pytest tests/rehearsal/watch
 
 SERVER_TESTS := $(addprefix tests/rehearsal/kubernetes/test_,server_side_apply.py writes.py watch.py admission.py deletion.py auth.py)
 
@@ -156,7 +164,7 @@ lock: $(STAMP) ## Compile requirements*.txt anew from requirements*.in, with has
 
 .PHONY: bench
 bench: $(STAMP) ## Run the benchmarks and write docs/performance.md's table (about 15 minutes)
-	@for name in dag_parse apply deploy; do echo "== $$name"; $(BIN)/python benchmarks/$$name.py; done
+	@for name in dag_parse apply deploy watch; do echo "== $$name"; $(BIN)/python benchmarks/$$name.py; done
 	@$(BIN)/python benchmarks/table.py
 
 $(STAMP): requirements-dev.txt

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -38,6 +39,10 @@ COMPONENTS = (
     "data-layer/kafka",
 )
 MEMBER = {"environment": "dev", "region": "us-east-1", "problem": ""}
+
+
+# Minutes of waiting for real controllers: a target of its own, and named as not run everywhere else.
+thorough = pytest.mark.skipif(not os.environ.get("SLIPWAY_THOROUGH"), reason="not run here; make test-watch does")
 
 
 class Watched:

@@ -15,7 +15,7 @@ from slipway.operators.health import TellOperator, WatchOperator
 from slipway.operators.runbook import RunbooksOperator
 
 from tests.rehearsal.components.driver import Run
-from tests.rehearsal.watch.conftest import MEMBER, Watched
+from tests.rehearsal.watch.conftest import MEMBER, Watched, thorough
 
 
 def worked(watched: Watched) -> list[Diagnosis]:
@@ -33,6 +33,7 @@ def pods(watched: Watched, namespace: str) -> set[str]:
     return set(watched.kubectl("get", "pods", "-n", namespace, "-o", "name").split())
 
 
+@thorough
 def test_crash_loop_is_explained_and_left_alone_unless_asked(watched: Watched) -> None:
     with watched.fault("crash-loop", workload="kafka", log="FATAL cannot open log; password=hunter2"):
         (diagnosis,) = worked(watched)
@@ -56,6 +57,7 @@ def test_crash_loop_is_mended_when_asked(watched: Watched, described: Any) -> No
         assert watched.watch().verdict == "Healthy"
 
 
+@thorough
 def test_evicted_pods_are_cleared_away(watched: Watched, described: Any) -> None:
     described(policies={"runbooks": "auto"})
     with watched.fault("pods-evicted", namespace="default", count=3):
@@ -64,6 +66,7 @@ def test_evicted_pods_are_cleared_away(watched: Watched, described: Any) -> None
         assert not [name for name in pods(watched, "default") if "evicted" in name]
 
 
+@thorough
 def test_a_person_is_called_when_mending_does_not_help(
     watched: Watched, described: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -84,6 +87,7 @@ def test_a_person_is_called_when_mending_does_not_help(
     watched.until_running()
 
 
+@thorough
 def test_off_means_off(watched: Watched, described: Any) -> None:
     described(policies={"runbooks": False})
     with watched.fault("crash-loop", workload="kafka"), pytest.raises(AirflowSkipException, match="off"):
@@ -91,6 +95,7 @@ def test_off_means_off(watched: Watched, described: Any) -> None:
     watched.until_running()
 
 
+@thorough
 def test_everybody_is_told_once(watched: Watched, described: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[Any] = []
     monkeypatch.setattr(notifiers, "send", lambda message, region, context: sent.append(message))

@@ -10,7 +10,7 @@ from slipway.model.report import Report
 from slipway.model.scale import Advice, ScaleBody
 from slipway.operators.scale import ScaleOperator
 
-from tests.rehearsal.watch.conftest import MEMBER, Watched, call
+from tests.rehearsal.watch.conftest import MEMBER, Watched, call, thorough
 
 
 def judged(watched: Watched) -> Report[ScaleBody]:
@@ -44,6 +44,7 @@ def test_report_of_a_quiet_platform_changes_nothing(watched: Watched) -> None:
     assert changed == ["s3.PutObject"]
 
 
+@thorough
 def test_pending_pods_grow_the_group_once_a_day_at_most(watched: Watched, described: Any) -> None:
     before = desired()
     with watched.fault("pods-pending", namespace="default", cpu="1500m", count=8):
@@ -72,6 +73,7 @@ def test_pending_pods_grow_the_group_once_a_day_at_most(watched: Watched, descri
     )
 
 
+@thorough
 def test_without_prometheus_the_rest_stands(watched: Watched) -> None:
     with watched.fault("prometheus-gone"):
         report = judged(watched)
