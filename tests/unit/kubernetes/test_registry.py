@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from slipway import image_digests
+from slipway.catalog.paths import manifests_dir
 from slipway.catalog.pins import by_digest, load_pins
 from slipway.decisions.image_pins import PinState, summary
 from slipway.hooks.registry import RegistryHook, Served, locate
@@ -154,7 +155,7 @@ def test_every_state_is_told_apart(registry: Registry) -> None:
 
 def test_the_list_is_written_as_it_is_read(tmp_path: Path) -> None:
     pins = load_pins()
-    before = (image_digests.manifests_dir() / "images.yaml").read_text()
+    before = (manifests_dir() / "images.yaml").read_text()
     file = tmp_path / "images.yaml"
     file.write_text(image_digests.text_of(pins, before))
     assert load_pins(tmp_path) == pins
