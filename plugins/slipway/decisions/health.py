@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from slipway.decisions.health_limits import DEFAULT, Thresholds, finding
 from slipway.decisions.series import SeriesName
 from slipway.model.health import (
     Before,
@@ -25,71 +25,6 @@ from slipway.model.health import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Thresholds:
-    """When a fact becomes a finding."""
-
-    pending: timedelta = timedelta(minutes=5)
-    crash_restarts: int = 3
-    workload_down: timedelta = timedelta(minutes=5)
-    workload_short: timedelta = timedelta(minutes=15)
-    scaling: timedelta = timedelta(minutes=10)
-    service_unanswered: timedelta = timedelta(minutes=10)
-    claim_pending: timedelta = timedelta(minutes=10)
-    failed_job: timedelta = timedelta(hours=24)
-    evicted: timedelta = timedelta(hours=24)
-    claim_full: float = 0.90
-    claim_filling: float = 0.70
-    claim_days_left: float = 3.0
-    certificate: timedelta = timedelta(days=21)
-    rotation_overdue: timedelta = timedelta(days=1)
-    version_support: timedelta = timedelta(days=60)
-    aws_quota: float = 0.90
-    namespace_quota: float = 0.95
-    subnet_addresses: int = 16
-    lag: float = 10_000.0
-    error_budget: float = 0.1
-    skew: timedelta = timedelta(minutes=2)
-
-
-DEFAULT = Thresholds()
-Labels = Mapping[str, str]
-# Pages of docs/runbooks that explain a kind; alerts have pages of their own name.
-RUNBOOKS: Mapping[FindingKind, str] = {
-    FindingKind.CLUSTER_GONE: "cluster-gone",
-    FindingKind.CONTROL_PLANE: "control-plane",
-    FindingKind.API_UNREACHABLE: "api-unreachable",
-    FindingKind.VERSION_SUPPORT: "version-support",
-    FindingKind.NODE_GROUP: "node-group",
-    FindingKind.NODE_GONE: "node-gone",
-    FindingKind.NODE_NOT_READY: "NodeNotReady",
-    FindingKind.NODE_PRESSURE: "NodeUnderPressure",
-    FindingKind.NO_NODES: "node-gone",
-    FindingKind.ADDON_DEGRADED: "addon-degraded",
-    FindingKind.POD_PENDING: "PodPending",
-    FindingKind.CRASH_LOOP: "PodCrashLooping",
-    FindingKind.EVICTED_PODS: "evicted-pods",
-    FindingKind.WORKLOAD_DOWN: "DeploymentUnavailable",
-    FindingKind.WORKLOAD_SHORT: "DeploymentDegraded",
-    FindingKind.STUCK_ROLLOUT: "stuck-rollout",
-    FindingKind.FAILED_JOB: "JobFailed",
-    FindingKind.CLAIM_FULL: "VolumeFilling",
-    FindingKind.CLAIM_PENDING: "claim-pending",
-    FindingKind.NO_ENDPOINTS: "no-endpoints",
-    FindingKind.CERTIFICATE: "certificate-expiring",
-    FindingKind.SECRET_ROTATION: "secret-rotation",
-    FindingKind.AWS_QUOTA: "aws-quota",
-    FindingKind.NAMESPACE_QUOTA: "QuotaNearlyUsed",
-    FindingKind.SUBNET_ADDRESSES: "subnet-addresses",
-    FindingKind.TARGET_DOWN: "TargetDown",
-    FindingKind.COMPONENT_SILENT: "TargetDown",
-    FindingKind.ERROR_BUDGET: "error-budget",
-    FindingKind.CONSUMER_LAG: "KafkaConsumerLagGrowing",
-    FindingKind.MONITORING: "ClusterStateUnknown",
-    FindingKind.CLOCK_SKEW: "clock-skew",
-}
-
-
 def judge(facts: HealthFacts, now: datetime, before: Before, limits: Thresholds = DEFAULT) -> list[Finding]:
     """Everything that is wrong, worst first; nothing means healthy."""
     found: list[Finding] = []
@@ -97,20 +32,20 @@ def judge(facts: HealthFacts, now: datetime, before: Before, limits: Thresholds 
         found += rule(facts, now, before, limits)
     found += _clock(facts, limits)
     # One node that is gone need not be told twice, as a missing node and as its group being short.
-    unique = {finding.key: finding for finding in reversed(found)}
+    unique = {one.key: one for one in reversed(found)}
     return sorted(unique.values(), key=lambda one: (-one.severity.rank, one.kind.value, one.subject))
 
 
 def verdict(findings: Iterable[Finding]) -> Verdict:
     """The worst of the findings."""
-    return max((finding.severity for finding in findings), key=lambda one: one.rank, default=Verdict.HEALTHY)
+    return max((one.severity for one in findings), key=lambda one: one.rank, default=Verdict.HEALTHY)
 
 
 def summary(findings: list[Finding]) -> str:
     """One sentence for a report or a message."""
     if not findings:
         return "Everything looked at is as it should be"
-    kinds = Counter(finding.kind.value for finding in findings)
+    kinds = Counter(one.kind.value for one in findings)
     listed = ", ".join(f"{count} x {kind}" if count > 1 else kind for kind, count in kinds.most_common(6))
     more = f" and {len(kinds) - 6} more kinds" if len(kinds) > 6 else ""
     return f"{len(findings)} finding{'s' if len(findings) != 1 else ''}: {listed}{more}"
@@ -125,40 +60,18 @@ def short_workloads(facts: HealthFacts, now: datetime, before: Before) -> dict[s
     }
 
 
-def _finding(
-    kind: FindingKind,
-    subject: str,
-    what: str,
-    *,
-    down: bool = False,
-    since: datetime | None = None,
-    labels: Labels | None = None,
-) -> Finding:
-    severity = Verdict.DOWN if down else Verdict.DEGRADED
-    page = RUNBOOKS.get(kind, "")
-    return Finding(
-        kind=kind,
-        severity=severity,
-        subject=subject,
-        what=what,
-        since=since,
-        labels=dict(labels or {}),
-        runbook=f"docs/runbooks/{page}.md" if page else "",
-    )
-
-
 def _control_plane(facts: HealthFacts, now: datetime, before: Before, limits: Thresholds) -> Iterator[Finding]:
     subject = f"EKS cluster slipway-{facts.environment}"
     plane = facts.control_plane
     if plane is None:
-        yield _finding(FindingKind.CLUSTER_GONE, subject, "it was there and EKS does not know it any more", down=True)
+        yield finding(FindingKind.CLUSTER_GONE, subject, "it was there and EKS does not know it any more", down=True)
         return
     if plane.status not in {"ACTIVE", "UPDATING"}:
-        yield _finding(FindingKind.CONTROL_PLANE, subject, f"is {plane.status}", down=True)
+        yield finding(FindingKind.CONTROL_PLANE, subject, f"is {plane.status}", down=True)
     for issue in plane.issues:
-        yield _finding(FindingKind.CONTROL_PLANE, subject, issue)
+        yield finding(FindingKind.CONTROL_PLANE, subject, issue)
     if facts.api_error:
-        yield _finding(FindingKind.API_UNREACHABLE, subject, facts.api_error, down=True)
+        yield finding(FindingKind.API_UNREACHABLE, subject, facts.api_error, down=True)
     ends = [
         ("standard", plane.end_of_standard_support, "then it costs six times as much, or is upgraded without asking"),
         ("extended", plane.end_of_extended_support, "then it is upgraded without asking"),
@@ -169,7 +82,7 @@ def _control_plane(facts: HealthFacts, now: datetime, before: Before, limits: Th
         left = end - now
         if left <= limits.version_support:
             what = f"{name} support of {plane.version} ends in {left.days} days, on {end:%Y-%m-%d}; {consequence}"
-            yield _finding(FindingKind.VERSION_SUPPORT, f"Kubernetes {plane.version}", what, since=None)
+            yield finding(FindingKind.VERSION_SUPPORT, f"Kubernetes {plane.version}", what, since=None)
         return
 
 
@@ -180,7 +93,7 @@ def _node_groups(facts: HealthFacts, now: datetime, before: Before, limits: Thre
         subject = f"node group {group.name}"
         if group.status not in {"ACTIVE", "UPDATING", "CREATING"}:
             why = "; ".join(group.issues) or "EKS gives no reason"
-            yield _finding(
+            yield finding(
                 FindingKind.NODE_GROUP, subject, f"is {group.status}: {why}", labels={"nodegroup": group.name}
             )
             continue
@@ -192,17 +105,17 @@ def _node_groups(facts: HealthFacts, now: datetime, before: Before, limits: Thre
         # A group that just grew waits for its machines; one that has wanted as many for a while has lost some.
         if lost > 0 and (steady or (old and not before.desired)):
             what = f"{present[group.name]} of {group.desired} nodes are there"
-            yield _finding(FindingKind.NODE_GONE, subject, what, labels={"nodegroup": group.name})
+            yield finding(FindingKind.NODE_GONE, subject, what, labels={"nodegroup": group.name})
     wanted = any(group.desired for group in facts.node_groups)
     if wanted and not facts.api_error and not sum(ready.values()):
-        yield _finding(FindingKind.NO_NODES, "all node groups", "no node is ready", down=True)
+        yield finding(FindingKind.NO_NODES, "all node groups", "no node is ready", down=True)
 
 
 def _nodes(facts: HealthFacts, now: datetime, before: Before, limits: Thresholds) -> Iterator[Finding]:
     for node in facts.nodes:
         if not node.ready:
             what = f"is not ready: {node.why or 'its kubelet is silent'}"
-            yield _finding(
+            yield finding(
                 FindingKind.NODE_NOT_READY,
                 f"Node {node.name}",
                 what,
@@ -211,14 +124,14 @@ def _nodes(facts: HealthFacts, now: datetime, before: Before, limits: Thresholds
             )
         if node.pressures:
             what = f"reports {', '.join(node.pressures)}"
-            yield _finding(FindingKind.NODE_PRESSURE, f"Node {node.name}", what, labels={"node": node.name})
+            yield finding(FindingKind.NODE_PRESSURE, f"Node {node.name}", what, labels={"node": node.name})
 
 
 def _addons(facts: HealthFacts, now: datetime, before: Before, limits: Thresholds) -> Iterator[Finding]:
     for addon in facts.addons:
         if addon.status == "DEGRADED" or addon.status.endswith("_FAILED"):
             why = "; ".join(addon.issues) or "EKS gives no reason"
-            yield _finding(
+            yield finding(
                 FindingKind.ADDON_DEGRADED,
                 f"add-on {addon.name}",
                 f"{addon.status}: {why}",
@@ -246,7 +159,7 @@ def _pods(facts: HealthFacts, now: datetime, before: Before, limits: Thresholds)
             case PodTrouble.EVICTED:
                 kind, what = FindingKind.EVICTED_PODS, f"{count} evicted: {first.why}"
         labels = {"namespace": namespace, "workload": workload, "pod": first.name}
-        yield _finding(kind, f"{namespace}/{workload}", what, since=first.since, labels=labels)
+        yield finding(kind, f"{namespace}/{workload}", what, since=first.since, labels=labels)
 
 
 def _lasts(pod: PodFact, now: datetime, limits: Thresholds) -> bool:
@@ -266,7 +179,7 @@ def _workloads(facts: HealthFacts, now: datetime, before: Before, limits: Thresh
             continue
         labels = {"namespace": one.namespace, "workload": one.name, "kind": one.kind, "component": one.component}
         if one.stuck:
-            yield _finding(FindingKind.STUCK_ROLLOUT, one.subject, one.stuck, since=one.since, labels=labels)
+            yield finding(FindingKind.STUCK_ROLLOUT, one.subject, one.stuck, since=one.since, labels=labels)
         if one.ready >= one.wanted:
             continue
         lasted = now - since[one.subject]
@@ -275,9 +188,9 @@ def _workloads(facts: HealthFacts, now: datetime, before: Before, limits: Thresh
         if one.ready == 0 and one.kind != "DaemonSet" and lasted >= limits.workload_down:
             # Only a component's own workload takes the platform down; what others put there does not.
             down = bool(one.component) and not one.stuck
-            yield _finding(FindingKind.WORKLOAD_DOWN, one.subject, what, down=down, since=at, labels=labels)
+            yield finding(FindingKind.WORKLOAD_DOWN, one.subject, what, down=down, since=at, labels=labels)
         elif lasted >= limits.workload_short and not _explained_by_nodes(one, facts):
-            yield _finding(FindingKind.WORKLOAD_SHORT, one.subject, what, since=at, labels=labels)
+            yield finding(FindingKind.WORKLOAD_SHORT, one.subject, what, since=at, labels=labels)
 
 
 def _explained_by_nodes(one: WorkloadFact, facts: HealthFacts) -> bool:
@@ -294,7 +207,7 @@ def _jobs(facts: HealthFacts, now: datetime, before: Before, limits: Thresholds)
         last = max(jobs, key=lambda one: one.since)
         what = f"{len(jobs)} failed within a day, the last one {last.name}: {last.why}"
         labels = {"namespace": namespace, "workload": group, "job": last.name}
-        yield _finding(FindingKind.FAILED_JOB, f"Job {namespace}/{group}", what, since=last.since, labels=labels)
+        yield finding(FindingKind.FAILED_JOB, f"Job {namespace}/{group}", what, since=last.since, labels=labels)
 
 
 def _storage(facts: HealthFacts, now: datetime, before: Before, limits: Thresholds) -> Iterator[Finding]:
@@ -305,7 +218,7 @@ def _storage(facts: HealthFacts, now: datetime, before: Before, limits: Threshol
         if ratio >= limits.claim_full or (ratio >= limits.claim_filling and left <= limits.claim_days_left):
             tail = f", full in {left:.1f} days" if left < 1000 else ""
             namespace, name = key
-            yield _finding(
+            yield finding(
                 FindingKind.CLAIM_FULL,
                 f"claim {namespace}/{name}",
                 f"{ratio:.0%} full{tail}",
@@ -316,7 +229,7 @@ def _storage(facts: HealthFacts, now: datetime, before: Before, limits: Threshol
             what = f"is {claim.phase} since {int((now - claim.since).total_seconds() // 60)} min"
             subject = f"claim {claim.namespace}/{claim.name}"
             labels = {"namespace": claim.namespace, "claim": claim.name}
-            yield _finding(FindingKind.CLAIM_PENDING, subject, what, since=claim.since, labels=labels)
+            yield finding(FindingKind.CLAIM_PENDING, subject, what, since=claim.since, labels=labels)
 
 
 def days_left(ratio: float, used: float, growth: float) -> float:
@@ -342,7 +255,7 @@ def _services(facts: HealthFacts, now: datetime, before: Before, limits: Thresho
         if now - one.since >= limits.service_unanswered:
             labels = {"namespace": one.namespace, "service": one.name}
             what = "selects pods and none of them is ready"
-            yield _finding(FindingKind.NO_ENDPOINTS, f"Service {one.namespace}/{one.name}", what, labels=labels)
+            yield finding(FindingKind.NO_ENDPOINTS, f"Service {one.namespace}/{one.name}", what, labels=labels)
 
 
 def _endings(facts: HealthFacts, now: datetime, before: Before, limits: Thresholds) -> Iterator[Finding]:
@@ -350,11 +263,11 @@ def _endings(facts: HealthFacts, now: datetime, before: Before, limits: Threshol
         if one.expires - now <= limits.certificate:
             ended = one.expires <= now
             when = f"expired on {one.expires:%Y-%m-%d}" if ended else f"expires in {(one.expires - now).days} days"
-            yield _finding(FindingKind.CERTIFICATE, f"{one.kind} {one.name}", when, since=None)
+            yield finding(FindingKind.CERTIFICATE, f"{one.kind} {one.name}", when, since=None)
     for rotation in facts.rotations:
         if now - rotation.due >= limits.rotation_overdue:
             what = f"its rotation was due on {rotation.due:%Y-%m-%d}"
-            yield _finding(FindingKind.SECRET_ROTATION, f"secret {rotation.name}", what)
+            yield finding(FindingKind.SECRET_ROTATION, f"secret {rotation.name}", what)
 
 
 def _limits(facts: HealthFacts, now: datetime, before: Before, limits: Thresholds) -> Iterator[Finding]:
@@ -366,30 +279,30 @@ def _limits(facts: HealthFacts, now: datetime, before: Before, limits: Threshold
         if share >= (limits.aws_quota if of_aws else limits.namespace_quota):
             what = f"{quota.used:g} of {quota.limit:g} used ({share:.0%})"
             kind = FindingKind.AWS_QUOTA if of_aws else FindingKind.NAMESPACE_QUOTA
-            yield _finding(
+            yield finding(
                 kind, f"{quota.scope}: {quota.name}", what, labels={"namespace": "" if of_aws else quota.scope}
             )
     for subnet in facts.subnets:
         if subnet.free < limits.subnet_addresses:
             what = f"{subnet.free} addresses are left; EKS wants {limits.subnet_addresses} for its own"
-            yield _finding(FindingKind.SUBNET_ADDRESSES, f"subnet {subnet.subnet} in {subnet.zone}", what)
+            yield finding(FindingKind.SUBNET_ADDRESSES, f"subnet {subnet.subnet} in {subnet.zone}", what)
 
 
 def _measured(facts: HealthFacts, now: datetime, before: Before, limits: Thresholds) -> Iterator[Finding]:
     if facts.monitoring_error:
-        yield _finding(FindingKind.MONITORING, "Prometheus", facts.monitoring_error)
+        yield finding(FindingKind.MONITORING, "Prometheus", facts.monitoring_error)
     growth = {_group(one.labels): one.value for one in facts.samples if one.name == SeriesName.CONSUMER_LAG_GROWTH}
     for one in facts.samples:
         labels = one.labels
         if one.name == SeriesName.TARGETS_DOWN and one.value >= 1:
             job, namespace = labels.get("job", ""), labels.get("namespace", "")
             what = f"{one.value:g} of its scrape targets do not answer"
-            yield _finding(
+            yield finding(
                 FindingKind.TARGET_DOWN, f"job {namespace}/{job}", what, labels={"job": job, "namespace": namespace}
             )
         elif one.name == SeriesName.COMPONENT_UP and one.value <= 0:
             component = labels.get("component", "")
-            yield _finding(
+            yield finding(
                 FindingKind.COMPONENT_SILENT,
                 f"component {component}",
                 "none of its targets answers",
@@ -398,13 +311,13 @@ def _measured(facts: HealthFacts, now: datetime, before: Before, limits: Thresho
         elif one.name == SeriesName.ERROR_BUDGET and one.value <= limits.error_budget:
             component, slo = labels.get("component", ""), labels.get("slo", "")
             what = f"{one.value:.0%} of its error budget is left"
-            yield _finding(
+            yield finding(
                 FindingKind.ERROR_BUDGET, f"objective {component}: {slo}", what, labels={"component": component}
             )
         elif one.name == SeriesName.CONSUMER_LAG and one.value >= limits.lag and growth.get(_group(labels), 0) > 0:
             group, topic = _group(labels)
             what = f"{one.value:,.0f} messages behind, {growth[group, topic]:,.0f} more than 15 min ago"
-            yield _finding(
+            yield finding(
                 FindingKind.CONSUMER_LAG,
                 f"consumer group {group} on {topic}",
                 what,
@@ -422,14 +335,14 @@ def _alerts(facts: HealthFacts, now: datetime, before: Before, limits: Threshold
             continue
         about = ", ".join(f"{key}={value}" for key, value in sorted(alert.labels.items()))
         subject = f"alert {alert.name}" + (f" ({about})" if about else "")
-        found = _finding(FindingKind.ALERT_FIRING, subject, f"{alert.severity}: {alert.summary}", since=alert.since)
+        found = finding(FindingKind.ALERT_FIRING, subject, f"{alert.severity}: {alert.summary}", since=alert.since)
         yield found.model_copy(update={"runbook": f"docs/runbooks/{alert.name}.md"})
 
 
 def _clock(facts: HealthFacts, limits: Thresholds) -> Iterator[Finding]:
     if abs(facts.skew_seconds) > limits.skew.total_seconds():
         what = f"this worker's clock is {facts.skew_seconds:+.0f} s from AWS's; tokens and signatures will be refused"
-        yield _finding(FindingKind.CLOCK_SKEW, "Airflow worker", what)
+        yield finding(FindingKind.CLOCK_SKEW, "Airflow worker", what)
 
 
 _RULES: tuple[Callable[[HealthFacts, datetime, Before, Thresholds], Iterator[Finding]], ...] = (

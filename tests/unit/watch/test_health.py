@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from slipway.decisions.health import DEFAULT, RUNBOOKS, days_left, judge, summary, verdict
+from slipway.decisions.health import days_left, judge, summary, verdict
+from slipway.decisions.health_limits import DEFAULT, RUNBOOKS
 from slipway.decisions.series import SeriesName
 from slipway.model.health import (
     AddonFact,
