@@ -6,6 +6,7 @@ Removes an environment from one of its regions, and proves that nothing of it is
 - **survey** lists every resource of the platform, with what it costs a month. Nothing is changed.
 - **approve** shows a person what goes, what is kept and what it saves, and waits for a yes. A **protected** environment
   is asked a second time (**confirm**) and wants the platform's name typed in.
+- **final_backup**, when asked for, snapshots the disk of every claim.
 - **load_balancers**, then the **stages** in the deploy's order reversed, then **infrastructure**: volumes while their
   driver runs, add-ons, node groups, cluster, what the cluster's controllers left behind, and the stacks last.
 - **state** deletes the stack of the state bucket, unless that is kept; **strays** takes what came back or lost its
@@ -23,7 +24,7 @@ twice. Components that do not go in time go with the cluster, and what they had 
 resources in the VPC are named and left alone. *Keep* says what stays: by default the state bucket (records, reports,
 audit trail) and backups. KMS keys and secrets wait their days before they are gone for good.
 
-**Undo** - deploy again. Data is gone unless it was backed up: run `platform_backup` before.
+**Undo** - deploy again. Data is gone unless it was backed up: ask for the final backup.
 """
 
 from __future__ import annotations

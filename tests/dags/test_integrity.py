@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DAGS = {
     "platform_nightly_scale",
     "platform_health",
+    "platform_backup",
     "platform_deploy",
     "platform_images",
     "platform_drift",

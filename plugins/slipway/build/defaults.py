@@ -91,6 +91,12 @@ def teardown_params() -> dict[str, Param]:
             title="Keep",
             description="What stays: the state bucket with records and reports, generated secrets, backups.",
         ),
+        "final_backup": Param(
+            False,
+            type="boolean",
+            title="Final backup",
+            description="Take a snapshot of every claim's disk before anything goes. Kept with backups.",
+        ),
         "plan_only": Param(
             False,
             type="boolean",

@@ -15,6 +15,7 @@ from slipway.model.component import Component, StageName
 from slipway.model.environment import AddonPhase
 from slipway.model.platform import Stack
 from slipway.operators.approval import CONFIRMATION, ApproveOperator, ConfirmOperator
+from slipway.operators.backup import BackupOperator
 from slipway.operators.lease import ReleaseLeaseOperator
 from slipway.operators.teardown import SurveyOperator, SweepOperator, TakeLeaseOperator
 from slipway.operators.teardown_aws import (
@@ -55,7 +56,8 @@ def build_teardown() -> None:
     acquire = TakeLeaseOperator(task_id="acquire_lease", **COMMON)
     begin = EmptyOperator(task_id="begin")
     balancers = RemoveLoadBalancersOperator(task_id="load_balancers", **COMMON)
-    chain(survey, approve, confirm, acquire, begin, balancers)
+    backup = BackupOperator(task_id="final_backup", only_if="final_backup")
+    chain(survey, approve, confirm, acquire, begin, backup, balancers)
 
     before: Any = balancers
     for stage in reversed(StageName):

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from airflow.sdk import DAG
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from slipway.build.teardown import build_teardown
 from slipway.hooks.resources import ResourcesHook
 from slipway.model.platform import Platform
@@ -51,7 +51,10 @@ class Teardown:
 
     def step(self, task_id: str, *, stop_at: str | None = None, max_waits: int = 200) -> Any:
         """Run one task to its end, or until it waits for ``stop_at``, as if the worker died there."""
-        outcome = run(self.tasks[task_id], self.context, stop_at=stop_at, max_waits=max_waits)
+        try:
+            outcome = run(self.tasks[task_id], self.context, stop_at=stop_at, max_waits=max_waits)
+        except AirflowSkipException:
+            return None
         self.ti.results[task_id] = outcome.value
         return outcome.value
 

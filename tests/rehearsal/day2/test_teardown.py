@@ -196,13 +196,15 @@ def test_whole_platform_goes_twice_and_only_what_is_kept_stays(
     assert before.unread == []
     assert before.intruders == []
 
-    teardown = Teardown(environment)
+    teardown = Teardown(environment, final_backup=True)
     results = teardown.whole()
+    assert len(results["final_backup"]) == 2, "a snapshot of each claim's disk"
     assert results["survey"]["goes"] + results["survey"]["kept"] == len(before.ours)
     assert results["survey"]["saving"] > 200
     assert "AutoScaling" in results["survey"]["body"]
     after = require_nothing(platform, [Keep.STATE, Keep.BACKUPS])
     assert backup in {one.id for one in after}
+    assert sum(one.kind == Kind.SNAPSHOT for one in after) == 2
     assert any(one.kind == Kind.BUCKET for one in after)
     assert "latest.json" in " ".join(
         item["Key"] for item in aws.client("s3").list_objects_v2(Bucket=platform.bucket)["Contents"]
