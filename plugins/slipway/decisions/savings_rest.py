@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import fsum
 
-from slipway.decisions.cost_estimate import ADDRESS_IN_USE, HOURS_PER_MONTH, LOGS_STORED, NAT_BYTES, NAT_HOURS
+from slipway.decisions.cost_estimate import (
+    ADDRESS_IN_USE,
+    ENDPOINT_BYTES,
+    HOURS_PER_MONTH,
+    LOGS_STORED,
+    NAT_BYTES,
+    NAT_HOURS,
+)
 from slipway.decisions.savings import SavingFacts
 from slipway.decisions.usage_types import without_region
 from slipway.model.cost import Confidence, Saving
@@ -28,6 +35,7 @@ def rest_savings(facts: SavingFacts) -> Iterator[Saving]:
     yield from _idle_balancers(facts)
     yield from _one_nat(facts)
     yield from _s3_endpoint(facts)
+    yield from _interface_endpoints(facts)
     yield from _log_retention(facts)
     yield from _log_types(facts)
     yield from _outlived(facts)
@@ -143,6 +151,30 @@ def _s3_endpoint(facts: SavingFacts) -> Iterator[Saving]:
             f"com.amazonaws.{facts.platform.region}.s3 for the private route tables, or deploy the network stack",
             evidence=f"{gigabytes:.1f} GB a day pass the NAT gateways; half of it is assumed to be S3's",
             touches=["nat-bytes"],
+        )
+
+
+def _interface_endpoints(facts: SavingFacts) -> Iterator[Saving]:
+    """Interface endpoints whose hours cost more than their traffic would through the NAT gateways that are there."""
+    endpoints = [one for one in facts.of(Kind.ENDPOINT) if one.text("type") == "Interface"]
+    # Without a bill nobody knows what passes them.
+    if not endpoints or not facts.of(Kind.NAT) or not facts.lines:
+        return
+    gigabytes = _billed(facts, "VpcEndpoint-Bytes") * DAYS_PER_MONTH
+    instead = gigabytes * (facts.usd(NAT_BYTES) - facts.usd(ENDPOINT_BYTES))
+    hours = facts.cost(*(one.id for one in endpoints))
+    if hours > instead:
+        yield Saving(
+            name="interface-endpoints",
+            title="Reach AWS APIs through the NAT gateways in place of interface endpoints",
+            monthly_usd=round(hours - instead, 2),
+            confidence=Confidence.MEDIUM,
+            breaks="Requests to AWS leave the VPC, still within AWS's network; policies that name the endpoints deny "
+            "them. Leave them where no way out is wanted.",
+            change="parameter InterfaceEndpoints of include/cloudformation/network.yaml: none",
+            evidence=f"{len(endpoints)} endpoints cost {hours:.2f} USD a month by the hour; {gigabytes:.1f} GB a month "
+            f"pass them, which cost {instead:.2f} USD more through NAT",
+            touches=["interface-endpoints"],
         )
 
 

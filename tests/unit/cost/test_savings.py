@@ -108,6 +108,31 @@ def test_disks_addresses_and_network(find) -> None:
     assert "modify-volume" in savings["gp3"].change
 
 
+def test_interface_endpoints_that_their_traffic_does_not_pay_for(find) -> None:
+    resources = [
+        resource(Kind.CLUSTER, "c"),
+        resource(Kind.NAT, "n", state="available"),
+        resource(Kind.ENDPOINT, "vpce-ecr", type="Interface", service="com.amazonaws.us-east-1.ecr.api", zones=3),
+        resource(Kind.ENDPOINT, "vpce-s3", type="Gateway", service="com.amazonaws.us-east-1.s3"),
+    ]
+
+    def billed(gigabytes: float) -> list[BillLine]:
+        return [
+            BillLine(
+                day=DAY,
+                service="Amazon Virtual Private Cloud",
+                usage_type="USE1-VpcEndpoint-Bytes",
+                usd=gigabytes / 100,
+                quantity=gigabytes,
+            )
+        ]
+
+    # 3 zones x 730 x 0.01 = 21.90; 6 GB a day through NAT: 6 x 365 / 12 x (0.045 - 0.01) = 6.3875
+    assert find(resources, lines=billed(6))["interface-endpoints"].monthly_usd == round(21.9 - 6.3875, 2) == 15.51
+    assert "interface-endpoints" not in find(resources, lines=billed(60))
+    assert "interface-endpoints" not in find(resources)
+
+
 def test_a_protected_environment_keeps_its_zones_and_its_nights(find, platform: Platform) -> None:
     protected = Platform(platform.environment.model_copy(update={"protected": True}), "us-east-1")
     resources = [node("i-1"), resource(Kind.CLUSTER, "c"), *(resource(Kind.NAT, name) for name in ("n1", "n2"))]
