@@ -62,7 +62,12 @@ class Outside:
     @staticmethod
     def _volume(obj: Obj, old: Obj | None, gone: bool) -> Call | None:
         csi = dig(obj, "spec", "csi", default={})
-        if csi.get("driver") != _EBS or (old is not None and not gone):
+        if csi.get("driver") != _EBS:
+            return None
+        reference = dig(obj, "spec", "claimRef", default={})
+        # The driver knows the claim from the start; here it is bound a moment after.
+        known_before = old is not None and dig(old, "spec", "claimRef")
+        if not gone and (not reference or known_before):
             return None
         path = f"volumes/{csi['volumeHandle']}"
         if gone:
@@ -76,7 +81,6 @@ class Outside:
             if rule["key"] == _ZONE
             for value in rule["values"]
         ]
-        reference = dig(obj, "spec", "claimRef", default={})
         size = quantity.parse(dig(obj, "spec", "capacity", "storage", default="1Gi"))
         body = {
             "name": name_of(obj),
