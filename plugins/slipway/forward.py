@@ -1,8 +1,8 @@
 """Forward every web interface of the platform to this machine: ``python -m slipway.forward``, or ``make forward``.
 
 Uses ``kubectl`` with the current context (``aws eks update-kubeconfig --name slipway-<environment>`` sets it), and
-the ports of the components' ``component.yaml``. A forward that breaks, because its pod was replaced, is made anew. Ends with
-Ctrl-C.
+the ports of the components' ``component.yaml``. A forward that breaks, because its pod was replaced, is made
+anew. Ends with Ctrl-C.
 """
 
 from __future__ import annotations

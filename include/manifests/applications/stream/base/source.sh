@@ -26,4 +26,4 @@ events() {
 
 RUN="$HOSTNAME-$(date +%s)"
 events | kafka-console-producer.sh --bootstrap-server "$BOOTSTRAP" --topic events-raw --request-required-acks all \
-  --property parse.key=true --compression-codec lz4
+  --reader-property parse.key=true --compression-codec lz4
