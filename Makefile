@@ -79,6 +79,10 @@ test: $(STAMP) ## Run the tests, two files at a time
 test-watch: $(STAMP) ## Inject every fault into the rehearsal cloud, one by one: health, runbooks, scale (3 minutes)
 	SLIPWAY_THOROUGH=1 $(BIN)/python -m pytest tests/rehearsal/watch
 
+.PHONY: test-day2
+test-day2: $(STAMP) ## Take platforms down from every state, upgrade them, and live a whole life (8 minutes)
+	SLIPWAY_THOROUGH=1 $(BIN)/python -m pytest tests/rehearsal/day2
+
 SERVER_TESTS := $(addprefix tests/rehearsal/kubernetes/test_,server_side_apply.py writes.py watch.py admission.py deletion.py auth.py)
 
 .PHONY: conformance

@@ -89,7 +89,7 @@ def test_plugin_loader_leaves_the_package_alone() -> None:
 @pytest.fixture(scope="session")
 def deploy(bag):
     """The deploy DAG."""
-    return bag.dags["platform_deploy", "platform_images"]
+    return bag.dags["platform_deploy"]
 
 
 def upstream(deploy, task_id: str) -> set[str]:

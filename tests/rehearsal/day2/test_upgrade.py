@@ -16,11 +16,12 @@ from slipway.operators.lease import ReleaseLeaseOperator
 from slipway.triggers import polling
 
 from tests.rehearsal.day2.taking import TaskInstance
+from tests.rehearsal.day2.thorough import thorough
 from tests.rehearsal.infrastructure.conftest import Aws, EnvironmentFile
 from tests.rehearsal.infrastructure.stage import Stage
 from tests.support.deferral import DagRun, run
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.timeout(180), thorough]
 TASKS = (
     "survey", "acquire_lease", "control_plane", "bake", "control_plane_back", "go_on", "addons_before_nodes",
     "addons_after_nodes", "node_groups", "baseline", "release_lease",

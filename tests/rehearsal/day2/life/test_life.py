@@ -10,8 +10,10 @@ from slipway.hooks.resources import ResourcesHook
 from slipway.model.resource import Inventory, Kind
 
 from tests.rehearsal.day2.life.conftest import Life
+from tests.rehearsal.day2.thorough import thorough
 
 pytestmark = [
+    thorough,
     pytest.mark.timeout(400),
     # Airflow's own, about the libraries it uses; ours are errors in the unit tests.
     pytest.mark.filterwarnings("ignore"),
