@@ -1,24 +1,15 @@
-// Charts by uPlot, loaded when the first one is shown. Each has a caption, a legend in words, and its numbers as a table,
+// Charts by uPlot. Each has a caption, a legend in words, and its numbers as a table,
 // since a canvas tells a screen reader nothing.
 
 import { html, useEffect, useRef, useState } from "./common.js";
 
-const SCRIPT = "vendor/uplot-1.6.32.min.js";
-const STYLE = "vendor/uplot-1.6.32.min.css";
-let loading = null;
-
-function library() {
-  loading ??= new Promise((resolve, reject) => {
-    const style = document.createElement("link");
-    style.rel = "stylesheet";
-    style.href = STYLE;
-    const script = document.createElement("script");
-    script.src = SCRIPT;
-    script.onload = () => resolve(window.uPlot);
-    script.onerror = () => reject(new Error("the chart library did not load"));
-    document.head.append(style, script);
-  });
-  return loading;
+// The library is a classic script of the page, behind the modules: it is there at the latest when the page has loaded.
+async function library() {
+  if (!window.uPlot && document.readyState !== "complete") {
+    await new Promise((done) => window.addEventListener("load", done, { once: true }));
+  }
+  if (!window.uPlot) throw new Error("the chart library did not load");
+  return window.uPlot;
 }
 
 export const colour = (index) => `var(--c${index % 9})`;
