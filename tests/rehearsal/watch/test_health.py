@@ -64,7 +64,7 @@ def test_healthy_and_cheap(watched: Watched) -> None:
     assert s3 == report.body.calls["s3"] + 1, made
     assert sum(made.values()) - s3 == report.body.calls["aws"], made
     assert later - kubernetes == report.body.calls["kubernetes"] + report.body.calls["prometheus"]
-    # One node group, four add-ons: 6 + 2 x groups + 2 x add-ons at most, whatever the cluster's size.
+    # 11 + node groups + add-ons, one and four of which are here; whatever the cluster's size.
     assert report.body.calls["aws"] <= 16
     assert report.body.calls["kubernetes"] <= 11
     # Nothing but the report and the memory is written.
