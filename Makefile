@@ -122,6 +122,20 @@ cluster-possible: $(STAMP) ## Whether make cluster can run here, and if not why
 conformance-possible: $(STAMP) ## Whether make conformance can run here, and if not why
 	@$(BIN)/python -m rehearsal.controlplane.binaries --possible
 
+CHROMIUM ?= $(firstword $(wildcard /usr/bin/chromium /usr/bin/chromium-browser /usr/bin/google-chrome))
+BROWSER_BIN := .cache/browser/bin
+
+.PHONY: browser
+browser: $(STAMP) ## Look at the Platform page with Chromium; writes the screenshots in docs/images
+	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .cache/browser
+	@$(BIN)/uv pip install --quiet --python $(BROWSER_BIN)/python --require-hashes -r requirements-browser.txt
+	CHROMIUM=$(CHROMIUM) $(BROWSER_BIN)/python -m pytest -c tests/browser/pytest.ini --rootdir tests/browser \
+		--confcutdir tests/browser -p no:cacheprovider tests/browser
+
+.PHONY: browser-possible
+browser-possible: ## Whether make browser can run here, and if not why
+	@if [ -z "$(CHROMIUM)" ]; then echo "No Chromium in /usr/bin; install it, or name one: make browser CHROMIUM=..." >&2; exit 1; fi
+
 .PHONY: docs
 docs: $(STAMP) ## Write the generated documents: catalogues of DAGs, components and environments, the schema
 	PYTHONPATH=plugins $(BIN)/python -m slipway.docs
@@ -162,7 +176,7 @@ scan: $(STAMP) ## Look for misconfiguration in templates and manifests (checkov,
 
 .PHONY: lock
 lock: $(STAMP) ## Compile requirements*.txt anew from requirements*.in, with hashes, for all platforms
-	for name in requirements requirements-dev requirements-image requirements-scan; do \
+	for name in requirements requirements-dev requirements-image requirements-scan requirements-browser; do \
 		$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --universal \
 			--python-version 3.11 $$name.in -o $$name.txt; \
 	done

@@ -132,7 +132,7 @@ function Progress({ run, tasks, history }) {
     <div class="stagebar">${STAGES.map((stage) => html`<${Stage} name=${stage} tasks=${tasks.filter((one) => one.task_id.startsWith(`${stage}.`))} />`)}</div>
     ${going.length
       ? html`<ul class="plain" aria-label="Going on now">${going.slice(0, 12).map((one) => html`<li class="row"><${Pill} tone="info">${one.state === "deferred" ? "waiting" : title(one.state)}<//>
-          <span>${one.task_id.split(".").map(title).join(" › ")}</span>
+          <span>${one.task_id.split(".").map(title).join(" / ")}</span>
           <span class="quiet">${one.start_date ? span((Date.now() - new Date(one.start_date).getTime()) / 1000) : ""}${history?.tasks[one.task_id] ? `, usually ${span(history.tasks[one.task_id])}` : ""}</span></li>`)}</ul>`
       : null}
     ${failed.length ? html`<div class="note bad" role="status">Failed: ${failed.slice(0, 10).map((one) => one.task_id).join(", ")}</div>` : null}

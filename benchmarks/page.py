@@ -1,0 +1,171 @@
+"""How fast the Platform page is: three environments in two regions each, ninety days of reports.
+
+    python benchmarks/page.py                measure, and print what was found
+    python benchmarks/page.py --serve 8099   serve it, to look at; prints the address to open
+
+The page's own app over S3 in this process (moto), behind the same compression as Airflow's, with a viewer of Airflow's
+simple auth manager. Paint is measured by `make browser`'s Chromium where it is installed, and left out where not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+REGIONS = ["us-east-1", "eu-west-1"]
+ENVIRONMENTS = ("dev", "staging", "prod")
+DAYS = 90
+PARTS = ("now", "open", "cost", "scale")
+ROUNDS = 40
+BROWSER = ROOT / ".cache" / "browser" / "bin" / "python"
+
+
+def _environment(home: Path) -> None:
+    """Airflow and AWS for this process alone; before anything of Airflow is imported."""
+    include = home / "include"
+    include.mkdir()
+    for entry in (ROOT / "include").iterdir():
+        if entry.name != "environments":
+            (include / entry.name).symlink_to(entry)
+    shutil.copytree(ROOT / "include" / "environments", include / "environments")
+    import yaml
+
+    for name in ENVIRONMENTS:
+        path = include / "environments" / f"{name}.yaml"
+        path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), "regions": REGIONS}))
+    os.environ.pop("AWS_ENDPOINT_URL", None)
+    os.environ.update(
+        {
+            "AIRFLOW_HOME": str(home),
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR",
+            "AIRFLOW__API_AUTH__JWT_SECRET": "only-for-this-process-" * 4,
+            "AIRFLOW_CONN_AWS_DEFAULT": "aws://",
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "SLIPWAY_INCLUDE_DIR": str(include),
+        }
+    )
+
+
+def _fill(days: int) -> int:
+    """Seed every platform; returns the number of reports."""
+    from slipway.catalog.environments import load_platform
+
+    from tests.browser import seed
+
+    now = datetime.now(UTC).replace(microsecond=0)
+    for name in ENVIRONMENTS:
+        for region in REGIONS:
+            platform = load_platform(name, region)
+            seed.bucket(platform)
+            for offset in range(days - 1, -1, -1):
+                at = now - timedelta(days=offset, minutes=2)
+                seed.health(platform, at)
+                seed.cost(platform, at)
+                seed.scale(platform, at)
+            at = now - timedelta(hours=5)
+            seed.run(platform, f"manual__{at:%Y-%m-%dT%H:%M:%S}+00:00", at)
+    return len(ENVIRONMENTS) * len(REGIONS) * days * 3
+
+
+@contextmanager
+def served(port: int, days: int) -> Iterator[tuple[str, str, int]]:
+    """The page's address, a viewer's token and the number of reports behind it."""
+    from moto import mock_aws
+
+    from tests.browser.light import serving
+
+    with mock_aws():
+        reports = _fill(days)
+        with serving(port) as (url, tokens):
+            yield url, tokens["viewer"], reports
+
+
+def _get(url: str, token: str) -> tuple[float, int]:
+    """Milliseconds and bytes on the wire."""
+    headers = {"Cookie": f"_token={token}", "Accept-Encoding": "gzip"}
+    request = urllib.request.Request(url, headers=headers)  # noqa: S310 - loopback
+    began = time.perf_counter()
+    with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - loopback
+        size = len(answer.read())
+    return 1000 * (time.perf_counter() - began), size
+
+
+def measure(url: str, token: str) -> dict[str, Any]:
+    """First and cached answers of each part, over all platforms."""
+    found: dict[str, Any] = {}
+    for part in PARTS:
+        urls = [f"{url}api/{name}/{region}/{part}" for name in ENVIRONMENTS for region in REGIONS]
+        first = [_get(one, token)[0] for one in urls]
+        again = sorted(_get(urls[index % len(urls)], token)[0] for index in range(ROUNDS))
+        found[part] = {
+            "first_ms": round(max(first), 1),
+            "cached_p50_ms": round(statistics.median(again), 1),
+            "cached_p95_ms": round(again[int(0.95 * len(again))], 1),
+            "bytes": _get(urls[0], token)[1],
+        }
+    return found
+
+
+def weight() -> int:
+    """Bytes of all the page's files, each compressed as Airflow does."""
+    static = ROOT / "plugins" / "slipway" / "page" / "static"
+    files = [path for path in static.rglob("*") if path.suffix in {".js", ".css", ".html", ".svg"}]
+    return sum(len(gzip.compress(path.read_bytes(), 5)) for path in files)
+
+
+def paint(url: str, token: str) -> dict[str, Any] | str:
+    """Milliseconds until something useful is painted, by Chromium; why not where it is not installed."""
+    if not BROWSER.exists():
+        return "not measured: make browser installs what it needs"
+    process = subprocess.run(
+        [str(BROWSER), str(Path(__file__).with_name("page_paint.py")), url, token],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    return json.loads(process.stdout) if process.returncode == 0 else f"not measured: {process.stderr.strip()[-300:]}"
+
+
+def main() -> None:
+    """Measure, or serve."""
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--serve", type=int, metavar="PORT")
+    arguments.add_argument("--days", type=int, default=DAYS)
+    given = arguments.parse_args()
+    with tempfile.TemporaryDirectory(prefix="slipway-page-") as folder:
+        _environment(Path(folder))
+        with served(given.serve or 8097, given.days) as (url, token, reports):
+            if given.serve:
+                print(f"{url}  cookie _token={token}", flush=True)
+                threading.Event().wait()
+            result = {
+                "reports": reports,
+                "api": measure(url, token),
+                "page_bytes_compressed": weight(),
+                "paint": paint(url, token),
+            }
+    print(json.dumps(result, indent=1))
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT))
+    sys.path.insert(0, str(ROOT / "plugins"))
+    main()
