@@ -15,7 +15,8 @@ export const root = new URL("../", document.baseURI).pathname;
 
 /** What the address says: ?environment=&region=#tab */
 export function address() {
-  const url = new URL(host.location.href);
+  // Airflow hands the frame what follows /plugin/platform/slipway/ in its own address.
+  const url = new URL(location.search || location.hash ? location.href : host.location.href);
   return {
     environment: url.searchParams.get("environment") ?? "",
     region: url.searchParams.get("region") ?? "",
@@ -24,12 +25,14 @@ export function address() {
 }
 
 export function setAddress({ environment, region, tab }) {
-  const url = new URL(host.location.href);
-  url.searchParams.set("environment", environment);
-  url.searchParams.set("region", region);
-  url.hash = tab;
-  // Replaced, not pushed: the frame's router keeps its own history.
-  if (url.href !== host.location.href) host.history.replaceState(host.history.state, "", url.href);
+  for (const one of new Set([window, host])) {
+    const url = new URL(one.location.href);
+    url.searchParams.set("environment", environment);
+    url.searchParams.set("region", region);
+    url.hash = tab;
+    // Replaced, not pushed: the frame's router keeps its own history.
+    if (url.href !== one.location.href) one.history.replaceState(one.history.state, "", url.href);
+  }
 }
 
 /** Address of one of Airflow's pages. */
