@@ -28,7 +28,7 @@ export PYTHONPATH := $(CURDIR)/plugins:$(CURDIR)
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} \
 		/^##@/ {printf "\n%s\n", substr($$0, 5)} \
-		/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+		/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@printf '\nVariables of make run: ONESHOT=1 PLAN_ONLY=1 STAGES=infrastructure,base-services ENVIRONMENT=dev DAG=platform_deploy AIRFLOW_PORT=8080\n'
 
 .PHONY: setup
@@ -59,7 +59,7 @@ images: $(STAMP) ## Build the platform's images from package registries (IMAGES=
 	@$(BIN)/python -m rehearsal.images build $(IMAGES)
 
 .PHONY: images-docs
-images-docs: $(STAMP)
+images-docs: $(STAMP) ## Write docs/images.md from the table of images
 	@$(BIN)/python -m rehearsal.images.docs
 
 .PHONY: clean
@@ -72,8 +72,8 @@ clean: ## Delete the state of runs and all caches; .venv stays
 ##@ Work on it
 
 .PHONY: test
-test: $(STAMP) ## Run the tests, two files at a time
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(TESTS)
+test: $(STAMP) ## Run the tests, two groups at a time
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder $(TESTS)
 
 .PHONY: test-watch
 test-watch: $(STAMP) ## Inject every fault into the rehearsal cloud, one by one: health, runbooks, scale (3 minutes)

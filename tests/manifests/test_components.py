@@ -276,3 +276,15 @@ def test_requests_fit_the_quotas(environment: str) -> None:
             allowed = _number(hard[namespace][key])
             # A rolling update runs old and new side by side for a while, and checks come on top.
             assert amount * 1.25 <= allowed, f"{namespace}: {key} {amount:g} of {allowed:g}"
+
+
+def test_kafka_tools_choose_no_collector_beside_that_of_their_scripts() -> None:
+    """`kafka-run-class.sh` adds its performance options to the heap's; the JVM refuses two collectors."""
+    heap = re.compile(r"KAFKA_HEAP_OPTS(?:: |, value: |\n\s+value: )(.*)")
+    wrong = [
+        f"{path.relative_to(MANIFESTS)}: {found}"
+        for path in sorted(MANIFESTS.rglob("*.yaml"))
+        for found in heap.findall(path.read_text())
+        if "GC" in found
+    ]
+    assert not wrong

@@ -72,7 +72,13 @@ def test_everything_is_there_after_a_kill_and_a_restart(tmp_path: Path, kubernet
         first.client("sns").create_topic(Name="alerts")
         first.client("logs").create_log_group(logGroupName="/g")
         changed = time.time()
-        Aws.until(lambda: saved.exists() and saved.stat().st_mtime > changed + 1, 30)
+
+        def saved_since() -> bool:
+            # One more change, so that a save follows the one that may be under way.
+            first.client("s3").put_object(Bucket="slipway-state", Key="tick", Body=b"")
+            return saved.exists() and saved.stat().st_mtime > changed + 1
+
+        Aws.until(saved_since, 30)
     assert saved.stat().st_mode & 0o777 == 0o600, "it holds secrets"
     with served(tmp_path, kubernetes, signal.SIGTERM) as second:
         eks = second.client("eks")

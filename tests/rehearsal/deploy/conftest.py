@@ -137,6 +137,15 @@ def keep_only(leaves: Iterable[str], manifests: Path) -> None:
     for name, folder in folders.items():
         if name not in kept:
             shutil.rmtree(folder)
+    for environment in manifests.parent.glob("environments/*.yaml"):
+        chosen = yaml.safe_load(environment.read_text())
+        components = chosen.get("components", {})
+        for key, names in components.items():
+            if isinstance(names, dict):
+                components[key] = {name: value for name, value in names.items() if name in kept}
+            else:
+                components[key] = [name for name in names if name in kept]
+        environment.write_text(yaml.safe_dump(chosen))
 
 
 def label(task_id: str, map_index: int) -> str:

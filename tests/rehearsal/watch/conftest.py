@@ -81,6 +81,8 @@ class Watched:
             yield made
         finally:
             call("DELETE", f"{base}/{made['id']}")
+            if kind.startswith("node"):
+                self.until_nodes(3)
 
     @contextmanager
     def aws_fault(self, kind: str, **spec: Any) -> Iterator[None]:
@@ -91,6 +93,14 @@ class Watched:
             yield
         finally:
             call("DELETE", url)
+
+    def until_nodes(self, count: int) -> None:
+        """Wait until so many nodes are ready: a lost one is replaced in its own time."""
+        ready = '-o=jsonpath={range .items[*]}{.status.conditions[?(@.type=="Ready")].status}{" "}{end}'
+        deadline = time.monotonic() + 60
+        while (found := self.kubectl("get", "nodes", ready).split()) != ["True"] * count:
+            assert time.monotonic() < deadline, found
+            time.sleep(0.2)
 
     def until_running(self) -> None:
         """Wait until every pod is ready."""

@@ -47,20 +47,11 @@ def reported(platform: Platform) -> Platform:
 
 
 @pytest.fixture(scope="session")
-def tables() -> Iterator[None]:
+def tables() -> None:
     """What Airflow's own authorisation asks its database: revoked tokens, and teams of DAGs."""
-    from airflow import settings
-    from airflow.models.base import Base
-    from airflow.models.dag import DagModel
-    from airflow.models.revoked_token import RevokedToken
-    from sqlalchemy import inspect
+    from airflow.utils.db import initdb
 
-    there = set(inspect(settings.engine).get_table_names())
-    names = {DagModel.__tablename__, RevokedToken.__tablename__, "dag_bundle", "dag_bundle_team", "team"}
-    made = [Base.metadata.tables[name] for name in sorted(names - there)]
-    Base.metadata.create_all(settings.engine, tables=made)
-    yield
-    Base.metadata.drop_all(settings.engine, tables=made)
+    initdb()
 
 
 @pytest.fixture
