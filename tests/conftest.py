@@ -37,6 +37,8 @@ os.environ.update(
 os.environ.setdefault("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
 
 
+# First, as xdist reads the marks in the same hook.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What shares a process under ``--dist loadgroup``: a folder of the rehearsal with its cloud, elsewhere a file."""
     for item in items:

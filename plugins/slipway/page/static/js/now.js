@@ -21,8 +21,8 @@ function State({ data, releases }) {
   return html`
     <h2>Verdict</h2>
     ${report.found
-      ? html`<div class="cards"><div class="card"><${Pill} tone=${VERDICTS[report.verdict] ?? ""}>${report.verdict}<//>
-          <div class="big" data-verdict>${report.verdict}</div>
+      ? html`<div class="cards"><div class="card">
+          <div class="big" data-verdict><${Pill} tone=${VERDICTS[report.verdict] ?? ""}>${report.verdict}<//></div>
           <div class="quiet">${data.since ? html`since <${Time} at=${data.since} />, ${ago(data.since)}` : "since its first report"}</div></div>
         <div class="card"><div>${report.summary}</div><div class="quiet small">Kubernetes ${data.version || "unknown"}. Looked at ${Object.entries(data.counts).map(([what, count]) => `${number(count)} ${what}`).join(", ") || "nothing"}.</div></div></div>`
       : null}
