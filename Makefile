@@ -72,8 +72,8 @@ clean: ## Delete the state of runs and all caches; .venv stays
 ##@ Work on it
 
 .PHONY: test
-test: $(STAMP) ## Run the tests, two groups at a time
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder $(TESTS)
+test: $(STAMP) ## Run the tests, two files at a time
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 .PHONY: test-watch
 test-watch: $(STAMP) ## Inject every fault into the rehearsal cloud, one by one: health, runbooks, scale (3 minutes)
@@ -89,6 +89,7 @@ SERVER_TESTS := $(addprefix tests/rehearsal/kubernetes/test_,server_side_apply.p
 conformance: $(STAMP) ## Hold the emulated API server and Kubernetes' own to the same tests (builds the latter once)
 	$(BIN)/python -m rehearsal.controlplane.binaries
 	@mkdir -p .cache/conformance; failed=0; \
+	$(BIN)/python -m pytest -q tests/rehearsal/aws || failed=1; \
 	for plane in kubernetes controlplane; do \
 		echo "== rehearsal.$$plane"; \
 		SLIPWAY_PLANE=rehearsal.$$plane $(BIN)/python -m pytest -q tests/conformance $(SERVER_TESTS) \

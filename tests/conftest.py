@@ -8,7 +8,6 @@ import shutil
 import tempfile
 from pathlib import Path
 
-import pytest
 from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -35,17 +34,6 @@ os.environ.update(
     }
 )
 os.environ.setdefault("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-
-
-# First, as xdist reads the marks in the same hook.
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What shares a process under ``--dist loadgroup``: a folder of the rehearsal with its cloud, elsewhere a file."""
-    for item in items:
-        path = item.path.relative_to(ROOT)
-        shared = path.parent if path.is_relative_to("tests/rehearsal") else path
-        item.add_marker(pytest.mark.xdist_group(shared.as_posix()))
-
 
 # A deadline per example measures the machine, not the code. Whole tests have their time limit.
 settings.register_profile("slipway", deadline=None)

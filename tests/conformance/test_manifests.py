@@ -90,7 +90,7 @@ def path_of(server: httpx.Client, manifest: Manifest) -> str:
 def is_served(server: httpx.Client, definition: Manifest) -> bool:
     """Whether the kinds that a definition brings can be used."""
     live = server.get(path_of(server, definition)).json()
-    conditions = live.get("status", {}).get("conditions", [])
+    conditions = live.get("status", {}).get("conditions") or []  # null until its controller has seen it
     established = any(one["type"] == "Established" and one["status"] == "True" for one in conditions)
     group = definition["spec"]["group"]
     versions = [one["name"] for one in definition["spec"]["versions"] if one["served"]]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from rehearsal.aws.validation import problems
@@ -12,6 +14,8 @@ from tests.rehearsal.aws.conftest import Aws
 def test_every_operation_was_answered(
     running_aws: Aws, answered: dict[str, set[str]], request: pytest.FixtureRequest
 ) -> None:
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        pytest.skip("needs the whole folder in one process: make conformance runs it so")
     collected = {item.path.name for item in request.session.items}
     if "test_clusters.py" not in collected or "test_prices_and_quotas.py" not in collected:
         pytest.skip("needs the whole folder: the other tests make the calls")
