@@ -49,23 +49,28 @@ def test_a_broken_forward_is_made_anew(tmp_path: Path) -> None:
     kubectl.write_text(f"#!/bin/sh\necho x >>{tmp_path}/started\necho 'lost connection to pod' >&2\nexit 1\n")
     kubectl.chmod(kubectl.stat().st_mode | stat.S_IXUSR)
     program = (
+        # A shell's background job, which a test run may be, begins with SIGINT ignored.
+        "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from slipway import forward\n"
         "forward.PAUSE_SECONDS, forward.LOOK_SECONDS = 0.2, 0.05\n"
         "one = forward.Forward('Grafana', 'monitoring', 'grafana', 3000, 4000, '')\n"
         f"forward.run([one], {str(kubectl)!r})\n"
     )
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", program],
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-    )
-    deadline = time.monotonic() + 20
-    started = tmp_path / "started"
-    while time.monotonic() < deadline and (not started.exists() or len(started.read_text().split()) < 3):
-        time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=20)
+    ) as process:
+        try:
+            deadline = time.monotonic() + 20
+            started = tmp_path / "started"
+            while time.monotonic() < deadline and (not started.exists() or len(started.read_text().split()) < 3):
+                time.sleep(0.1)
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=20)
+        finally:
+            process.kill()
     assert process.returncode == 0
     assert len(started.read_text().split()) >= 3
     assert said.count("lost connection to pod") == 1
