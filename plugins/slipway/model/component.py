@@ -118,6 +118,8 @@ class Check(Strict):
     :param memory: memory limit and request of the pod, as a Kubernetes quantity.
     :param tolerances: by name of a number in the check's last line: makes it a benchmark, whose results are kept and
         compared with those before.
+    :param light: health repeats it, about once an hour: it reads, or writes next to nothing, and ends within seconds
+        when all is well.
     """
 
     name: KubernetesName
@@ -132,11 +134,14 @@ class Check(Strict):
     run_as: Annotated[int, Field(gt=0)] = 65532
     memory: str = "256Mi"
     tolerances: dict[str, Tolerance] = {}
+    light: bool = False
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         if (self.script is None) == (self.command is None):
             raise ValueError("a check has either script or command")
+        if self.light and self.tolerances:
+            raise ValueError("a benchmark is not light: leave out light, or tolerances")
         if self.script is not None and (".." in Path(self.script).parts or Path(self.script).is_absolute()):
             raise ValueError(f"script {self.script!r} leaves the component's folder")
         return self

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from pydantic import AwareDatetime, JsonValue
 
+from slipway.model.light_checks import Checking, CheckMemory, CheckSeen
 from slipway.model.records import Record
 from slipway.model.report import Missing
 
@@ -66,6 +67,7 @@ class FindingKind(StrEnum):
     CONSUMER_LAG = "consumer-lag"
     MONITORING = "monitoring"
     CLOCK_SKEW = "clock-skew"
+    CHECK_FAILED = "check-failed"
 
 
 class Finding(Record):
@@ -101,6 +103,7 @@ class HealthBody(Record):
     :param calls: API calls that were made for it, by API.
     :param seconds: wall time of gathering and judging.
     :param node_groups: ready and desired nodes of each group, which the next run compares with.
+    :param checks: light checks of what is deployed, each as it ended last.
     """
 
     findings: list[Finding]
@@ -111,6 +114,8 @@ class HealthBody(Record):
     node_groups: dict[str, dict[str, int]] = {}
     skew_seconds: float = 0.0
     runbooks: list[dict[str, JsonValue]] = []
+    checks: list[CheckSeen] = []
+    checking: Checking | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,6 +352,7 @@ class HealthFacts:
     subnets: Sequence[SubnetFact] = ()
     samples: Sequence[Sample] = ()
     alerts: Sequence[AlertFact] = ()
+    checks: Sequence[CheckSeen] = ()
     skew_seconds: float = 0.0
     counts: dict[str, int] = field(default_factory=dict)
     missing: list[Missing] = field(default_factory=list)
@@ -358,6 +364,7 @@ class HealthState(Record):
     :param told: what each channel was told last, see ``slipway.decisions.telling``.
     :param tries: mends of each finding, by its key.
     :param called: findings for which a person was called, and when.
+    :param checks: how each light check ended last, by ``component/check``.
     """
 
     verdict: Verdict = Verdict.HEALTHY
@@ -370,3 +377,5 @@ class HealthState(Record):
     told: dict[str, JsonValue] = {}
     tries: dict[str, list[AwareDatetime]] = {}
     called: dict[str, AwareDatetime] = {}
+    checks: dict[str, CheckMemory] = {}
+    checking: Checking | None = None

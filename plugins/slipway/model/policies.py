@@ -39,6 +39,7 @@ class Policies(_Strict):
     :param scale: changes of node groups' sizes, within their min and max.
     :param scale_changes_a_day: changes of one platform's node groups within a day.
     :param scale_cooldown_hours: hours between two changes of one node group.
+    :param light_checks: checks that a health run repeats inside the cluster, at most; 0 for none.
     :param drift: objects that differ from Git; ``auto`` brings them back.
     :param rollback_on_failed_gate: whether a deploy whose stage did not prove itself goes back by itself.
     """
@@ -48,6 +49,7 @@ class Policies(_Strict):
     scale: PolicyChoice = Policy.SUGGEST
     scale_changes_a_day: Annotated[int, Field(ge=1, le=20)] = 2
     scale_cooldown_hours: Annotated[int, Field(ge=1, le=168)] = 24
+    light_checks: Annotated[int, Field(ge=0, le=20)] = 5
     drift: PolicyChoice = Policy.SUGGEST
     rollback_on_failed_gate: bool = False
 
