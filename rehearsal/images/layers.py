@@ -120,7 +120,8 @@ def _make(layer: Layer, scratch: Path, target: Path) -> dict[str, str]:
     elif layer.c:
         sources.c(layer.c, stage)
     elif layer.maven:
-        sources.maven(FOLDER / layer.maven.folder, stage / layer.maven.into.strip("/"))
+        into = stage / layer.maven.into.strip("/")
+        sources.maven(FOLDER / layer.maven.folder, into, layer.maven.repository)
     elif layer.python:
         sources.python(layer.python, FOLDER / layer.python.requirements, stage)
     elif layer.sdist:

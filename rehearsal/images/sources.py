@@ -99,9 +99,10 @@ def c(recipe: CSource, stage: Path) -> None:
     run(["gcc", "-Os", "-Wall", "-Werror", "-static", "-s", *macros, "-o", str(target), str(source)])
 
 
-def maven(folder: Path, into: Path) -> None:
+def maven(folder: Path, into: Path, repository: bool = False) -> None:
     """Fetch the jars of a ``pom.xml`` and hold them to ``jars.sha256``.
 
+    :param repository: keep their paths in Maven Central; the checksums then name these.
     :raises SourceError: a jar is missing, is one too many, or has other bytes.
     """
     into.mkdir(parents=True, exist_ok=True)
@@ -109,9 +110,11 @@ def maven(folder: Path, into: Path) -> None:
         [
             "mvn", "--batch-mode", "--quiet", "--file", str(folder / "pom.xml"), "dependency:copy-dependencies",
             f"-DoutputDirectory={into}", "-DincludeScope=runtime",
+            f"-Dmdep.useRepositoryLayout={str(repository).lower()}",
         ]
     )  # fmt: skip
-    found = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in into.iterdir()}
+    jars = sorted(path for path in into.rglob("*") if path.is_file())
+    found = {str(path.relative_to(into)): hashlib.sha256(path.read_bytes()).hexdigest() for path in jars}
     pins = folder / "jars.sha256"
     lines = pins.read_text(encoding="utf-8").splitlines() if pins.is_file() else []
     pinned = {line.split()[1]: line.split()[0] for line in lines}

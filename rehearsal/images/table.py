@@ -89,6 +89,8 @@ class Maven(_Strict):
     folder: str
     """Folder beside the table with ``pom.xml`` and ``jars.sha256``."""
     into: str
+    repository: bool = False
+    """Each jar at its path in Maven Central, as a mirror has it, rather than all in one folder."""
 
 
 class Python(_Strict):

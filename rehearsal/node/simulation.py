@@ -4,6 +4,8 @@ An admission policy of the cluster changes such pods when they are made. A conta
 does nothing and has no probes, so its pod becomes Ready; a Job's ends at once. A check of such a component, of the way
 out of the cluster, or that needs such a component, ends with exit code 100, which its task shows as skipped. The pods
 carry the label `slipway.dev/simulated`. Nothing here lets a check pass.
+
+What a container fetches from Maven Central it takes from a folder of its image, as from a mirror: there is no way out.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ NEEDS_THE_OUTSIDE = ("check-connectivity-egress-",)
 NEEDS: Mapping[str, str] = {
     "check-blackbox-exporter-probes-answer-": "grafana",
     "check-otel-collector-trace-arrives-": "jaeger",
+    "check-end-to-end-every-service-answers-": "grafana",
 }
 """How the names of check pods begin that need another component's answer, and that component."""
 _NAME = "simulate-what-cannot-run"
@@ -30,6 +33,7 @@ _MANAGER = "rehearsal"
 _API = "admissionregistration.k8s.io/v1"
 # More containers than a pod of ours has; a patch of CEL names its containers by number.
 _CONTAINERS = 6
+_MAVEN, _MIRROR = "MAVEN_URL", "file:///opt/maven2"
 _OF_A_CONTAINER = ("command", "args", "livenessProbe", "readinessProbe", "startupProbe", "lifecycle")
 
 
@@ -109,7 +113,17 @@ def _patches(lacking: str) -> str:
     parts = [f"[{mark}]", f"({scraped} ? [{unscrape}] : [])"]
     parts += [_container("containers", index) for index in range(_CONTAINERS)]
     parts += [_container("initContainers", index) for index in range(_CONTAINERS)]
-    return f"(variables.idle || {lacking}) ? ({' + '.join(parts)}) : []"
+    mirrored = " + ".join(_mirrored(index) for index in range(_CONTAINERS))
+    return f"(variables.idle || {lacking}) ? ({' + '.join(parts)}) : ({mirrored})"
+
+
+def _mirrored(index: int) -> str:
+    """Patch of an init container that is told where Maven Central is."""
+    own = f"object.spec.initContainers[{index}]"
+    names = f"{own}.env.map(e, e.name)"
+    path = f"'/spec/initContainers/{index}/env/' + string({names}.indexOf('{_MAVEN}')) + '/value'"
+    patch = f"[JSONPatch{{op: 'replace', path: {path}, value: '{_MIRROR}'}}]"
+    return f"(variables.inits > {index} && has({own}.env) && '{_MAVEN}' in {names} ? {patch} : [])"
 
 
 def _container(field: str, index: int) -> str:

@@ -107,6 +107,17 @@ class AirflowApi:
             if not page or params["offset"] >= answer["total_entries"]:
                 return
 
+    def returned(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> Any:
+        """What a task returned; None when it returned nothing."""
+        path = f"{_run_path(dag_id, run_id)}/taskInstances/{quote(task_id)}/xcomEntries/return_value"
+        with suppress(NotFoundError):
+            return self._call("GET", path, params={"map_index": map_index})["value"]
+        return None
+
+    def run(self, dag_id: str, run_id: str) -> Json:
+        """A run: its state, when it started and ended."""
+        return self._call("GET", _run_path(dag_id, run_id))
+
     def events(self, run_id: str) -> Iterator[Json]:
         """The audit events of a run, the oldest first."""
         params: dict[str, Any] = {"run_id": run_id, "order_by": "when", "limit": PAGE, "offset": 0}

@@ -31,3 +31,11 @@ def test_what_needs_a_simulated_component_is_named_only_then() -> None:
 def test_a_simulated_check_ends_with_what_shows_as_skipped() -> None:
     (mutation,) = simulation.policy(["a:1"], [])["spec"]["mutations"]
     assert "exit 100" in mutation["jsonPatch"]["expression"]
+
+
+def test_what_is_fetched_from_maven_central_comes_from_a_folder_of_the_image() -> None:
+    (mutation,) = simulation.policy(["a:1"], [])["spec"]["mutations"]
+    expression = mutation["jsonPatch"]["expression"]
+    assert "value: 'file:///opt/maven2'" in expression
+    # Of what runs for itself, that is; what is simulated fetches nothing.
+    assert expression.index("file:///opt/maven2") > expression.index("]) : (")
