@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
+from typing import Any
 
+from kubernetes.client import ApiClient
 from kubernetes.client import models as k8s
 
 from slipway.decisions.checks import CPU_REQUEST, memory_request
@@ -91,3 +93,62 @@ def container_security() -> k8s.V1SecurityContext:
 def tolerations(items: Iterable[Mapping[str, str]]) -> list[k8s.V1Toleration]:
     """Tolerations as the provider takes them, from those of a manifest."""
     return [k8s.V1Toleration(**item) for item in items]
+
+
+def labels(component: Component) -> dict[str, str]:
+    """What tells a check's pod from the workload that it checks."""
+    return {
+        "app.kubernetes.io/name": component.name,
+        "app.kubernetes.io/component": "check",
+        "app.kubernetes.io/part-of": "slipway",
+        "slipway.dev/role": "check",
+        "slipway.dev/component": component.name,
+    }
+
+
+def manifest(
+    name: str,
+    component: Component,
+    check: Check,
+    *,
+    image: str,
+    region: str,
+    tolerations: Iterable[k8s.V1Toleration],
+    more_labels: Mapping[str, str],
+    deadline_seconds: int,
+) -> dict[str, Any]:
+    """A check's pod as the API takes it: the same one that a deploy's check task makes through its provider.
+
+    :param deadline_seconds: when Kubernetes itself ends it.
+    """
+    container = k8s.V1Container(
+        name="base",
+        image=image,
+        image_pull_policy="IfNotPresent",
+        command=command(check),
+        env=environment(check, AWS_REGION=region),
+        resources=resources(check),
+        security_context=container_security(),
+        termination_message_policy="FallbackToLogsOnError",
+        volume_mounts=mounts(check),
+    )
+    pod = k8s.V1Pod(
+        api_version="v1",
+        kind="Pod",
+        metadata=k8s.V1ObjectMeta(
+            name=name, namespace=component.spec.namespace, labels={**labels(component), **more_labels}
+        ),
+        spec=k8s.V1PodSpec(
+            containers=[container],
+            restart_policy="Never",
+            enable_service_links=False,
+            service_account_name=check.service_account,
+            automount_service_account_token=check.service_account is not None,
+            security_context=pod_security(check),
+            tolerations=list(tolerations) or None,
+            volumes=volumes(component, check),
+            active_deadline_seconds=deadline_seconds,
+        ),
+    )
+    made: dict[str, Any] = ApiClient().sanitize_for_serialization(pod)
+    return made

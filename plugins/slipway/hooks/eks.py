@@ -7,7 +7,7 @@ from typing import Any
 from airflow.providers.amazon.aws.hooks.eks import EksHook as ProviderEksHook
 from botocore.exceptions import ClientError
 
-from slipway.hooks.aws import CONNECTION_ID, RetriesMixin, client, code_of
+from slipway.hooks.aws import CONNECTION_ID, ClientMixin, client, code_of
 
 NOT_FOUND = "ResourceNotFoundException"
 IN_USE = "ResourceInUseException"
@@ -23,7 +23,7 @@ def is_in_use(error: ClientError) -> bool:
     return code_of(error) == IN_USE
 
 
-class EksHook(RetriesMixin, ProviderEksHook):
+class EksHook(ClientMixin, ProviderEksHook):
     """The provider's hook with this project's retries, and questions it does not ask."""
 
     @classmethod

@@ -54,22 +54,9 @@ class CheckOperator(KubernetesPodOperator):
             namespace=component.spec.namespace,
             image=check.image,
             cmds=check_pods.command(check),
-            env_vars=check_pods.environment(check),
-            labels={
-                "app.kubernetes.io/name": component.name,
-                "app.kubernetes.io/component": "check",
-                "app.kubernetes.io/part-of": "slipway",
-                "slipway.dev/role": "check",
-                "slipway.dev/component": component.name,
-            },
-            volumes=check_pods.volumes(component, check),
-            volume_mounts=check_pods.mounts(check),
-            container_resources=check_pods.resources(check),
-            security_context=check_pods.pod_security(check),
-            container_security_context=check_pods.container_security(),
+            labels=check_pods.labels(component),
             service_account_name=check.service_account,
             automount_service_account_token=check.service_account is not None,
-            full_pod_spec=check_pods.base_pod(),
             image_pull_policy="IfNotPresent",
             active_deadline_seconds=int((check.timeout + PULL_ALLOWANCE).total_seconds()),
             startup_timeout_seconds=int(START_LIMIT.total_seconds()),
@@ -95,6 +82,7 @@ class CheckOperator(KubernetesPodOperator):
 
     def render_template_fields(self, context: Context, jinja_env: Any = None) -> None:
         """Fill in what depends on the run's environment; scripts and values are never taken for Jinja."""
+        self._furnish()
         try:
             platform = platform_of(context)
             self.image = self._image(platform)
@@ -106,6 +94,20 @@ class CheckOperator(KubernetesPodOperator):
         except SlipwayError:
             # Execute meets the same error and says it.
             self.image = self.check.image
+
+    def _furnish(self) -> None:
+        """Set what the pod is made of.
+
+        Not when the DAG is read, which every task does: the client's models are slow to make, and some sixty checks
+        of them would take longer than most tasks.
+        """
+        self.env_vars = check_pods.environment(self.check)
+        self.volumes = check_pods.volumes(self.component, self.check)
+        self.volume_mounts = check_pods.mounts(self.check)
+        self.container_resources = check_pods.resources(self.check)
+        self.security_context = check_pods.pod_security(self.check)
+        self.container_security_context = check_pods.container_security()
+        self.full_pod_spec = check_pods.base_pod()
 
     def _image(self, platform: Platform) -> str:
         """The check's image as the environment names it: its own, or the component's."""
