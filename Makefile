@@ -119,6 +119,17 @@ cluster-test: $(STAMP) ## Test real nodes: rights, DNS, network policies, disks,
 cluster-possible: $(STAMP) ## Whether make cluster can run here, and if not why
 	@$(BIN)/python -m rehearsal.node.needs
 
+.PHONY: cluster-life
+cluster-life: $(STAMP) ## Live a platform's life on real nodes: deploy, again, drift, change, rollback, teardown (an hour)
+	@BIN=$(BIN) rehearsal/node/life.sh
+
+.PHONY: dataplane
+dataplane: $(STAMP) ## Break what runs on real nodes, and see every check say so (an hour; starts a platform if none is up)
+	@BIN=$(BIN) rehearsal/node/dataplane.sh $(TESTS)
+
+.PHONY: dataplane-possible
+dataplane-possible: cluster-possible ## Whether make dataplane can run here, and if not why
+
 .PHONY: conformance-possible
 conformance-possible: $(STAMP) ## Whether make conformance can run here, and if not why
 	@$(BIN)/python -m rehearsal.controlplane.binaries --possible
