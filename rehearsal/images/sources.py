@@ -113,6 +113,9 @@ def maven(folder: Path, into: Path, repository: bool = False) -> None:
             f"-Dmdep.useRepositoryLayout={str(repository).lower()}",
         ]
     )  # fmt: skip
+    # With the time of the day in them, and only in the layout of a repository.
+    for path in into.rglob("maven-metadata-local.xml"):
+        path.unlink()
     jars = sorted(path for path in into.rglob("*") if path.is_file())
     found = {str(path.relative_to(into)): hashlib.sha256(path.read_bytes()).hexdigest() for path in jars}
     pins = folder / "jars.sha256"
