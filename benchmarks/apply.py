@@ -1,10 +1,11 @@
-"""Applying objects: Slipway's client against ``kubectl apply --server-side``, on one API server in one run.
+"""Applying objects: Slipway's client against ``kubectl apply --server-side`` and helm, on one API server in one run.
 
 kubectl is given all objects in one file, a warm discovery cache and a ready token. Slipway's client asks discovery
 anew, lists what is there to tell what changed, and runs in this process, as it does in a task's. ``far`` is a proxy
-that adds a round trip of 30 ms, as between a laptop and an AWS region.
+that adds a round trip of 30 ms, as between a laptop and an AWS region. helm installs, or upgrades, a chart of the same
+objects; it keeps a record of the release besides, as Slipway's deploy does and this part of it does not.
 
-    python benchmarks/apply.py [FIRST_PORT]     uses four ports from there on
+    python benchmarks/apply.py [FIRST_PORT [COUNT]]     uses four ports from there on; only so many objects, and near
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 from cluster import Cluster, cluster, far_away
-from common import compare, note
+from common import Side, compare_all, note
+from helm import helm, write_chart
 from objects import Manifest, namespace, objects
 from slipway.hooks.apply import Applied, Applier
 from slipway.hooks.kubernetes import ClusterEndpoint
@@ -30,6 +33,10 @@ from slipway.model.records import Action
 FIRST_PORT = 6900
 FAR_MILLISECONDS = 30
 AIM = "at most 0.2 (5 times as fast)"
+HELM_AIM = "at most 0.2 (5 times as fast)"
+# How many objects, and how many rounds of them.
+NEAR = ((50, 5), (250, 3), (1000, 3))
+FAR = ((50, 3), (250, 3))
 SERVERS = {"kube-apiserver", "etcd"}
 
 
@@ -62,6 +69,18 @@ class Bench:
         lines = done.stdout.count("serverside-applied")
         assert lines == len(manifests), f"kubectl applied {lines} of {len(manifests)}"
 
+    def helm(self, manifests: list[Manifest]) -> None:
+        """Install a chart of the objects, or upgrade it, with helm."""
+        where = manifests[0]["metadata"]["namespace"]
+        chart = self.folder / f"chart-{where}"
+        if not chart.is_dir():
+            write_chart(chart, manifests)
+        # kubectl's start of a command names the kubeconfig, with a token as good as new.
+        config = next(part for part in self.cluster.kubectl(self.folder, self.port) if part.startswith("--kubeconfig"))
+        command = [helm(), "upgrade", "--install", "benchmark", str(chart), f"--namespace={where}", config]
+        home = {"HOME": str(self.folder), "PATH": os.environ["PATH"]}
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=home)
+
     def ours(self, manifests: list[Manifest], expected: Action) -> None:
         """Apply with Slipway's client, connections and discovery included."""
         applied = asyncio.run(self._apply(manifests))
@@ -80,34 +99,49 @@ class Bench:
 
 
 def measure(bench: Bench, where: str, count: int, rounds: int) -> None:
-    """Compare both clients when all objects are new and when none has changed."""
-    ready = [(objects(count, bench.fresh()), objects(count, bench.fresh())) for _ in range(rounds)]
-    mine, theirs = ([pair[side] for pair in ready] for side in (0, 1))
-    queue = {"ours": iter(mine), "kubectl": iter(theirs)}
+    """Compare the clients when all objects are new and when none has changed."""
+    ready: dict[str, list[list[Manifest]]] = {
+        who: [objects(count, bench.fresh()) for _ in range(rounds)] for who in ("ours", "kubectl", "helm")
+    }
+    if not _has_helm():
+        ready.pop("helm")
+    queue = {who: iter(sets) for who, sets in ready.items()}
+
+    def baselines(kubectl: Callable[[], None], with_helm: Callable[[], None]) -> dict[str, tuple[Side, str]]:
+        found = {"": (("kubectl apply --server-side", kubectl), AIM)}
+        return found | ({"helm": (("helm upgrade --install", with_helm), HELM_AIM)} if "helm" in ready else {})
+
     server = _server_seconds()
     name = f"apply-{count}-new-{where}"
-    result = compare(
+    result = compare_all(
         name,
         (f"Slipway, {count} new objects, {where}", lambda: bench.ours(next(queue["ours"]), Action.CREATE)),
-        ("kubectl apply --server-side", lambda: bench.kubectl(next(queue["kubectl"]))),
+        baselines(lambda: bench.kubectl(next(queue["kubectl"])), lambda: bench.helm(next(queue["helm"]))),
         rounds=rounds,
-        aim=AIM,
         setting=bench.cluster.kind,
-    )
-    spent = (_server_seconds() - server) / (2 * rounds)
+    )[""]
+    spent = (_server_seconds() - server) / (len(ready) * rounds)
     note(
         name,
         f"{count / result.ours_seconds:.0f} objects/s against {count / result.baseline_seconds:.0f}; "
-        f"API server and etcd took {spent:.2f} CPU seconds per {count}",
+        f"API server and etcd took {spent:.2f} CPU seconds per {count}, whoever sends them",
     )
-    compare(
+    compare_all(
         f"apply-{count}-unchanged-{where}",
-        (f"Slipway, {count} unchanged objects, {where}", lambda: bench.ours(mine[0], Action.KEEP)),
-        ("kubectl apply --server-side", lambda: bench.kubectl(theirs[0])),
+        (f"Slipway, {count} unchanged objects, {where}", lambda: bench.ours(ready["ours"][0], Action.KEEP)),
+        baselines(lambda: bench.kubectl(ready["kubectl"][0]), lambda: bench.helm(ready["helm"][0])),
         rounds=rounds,
-        aim=AIM,
         setting=bench.cluster.kind,
     )
+
+
+def _has_helm() -> bool:
+    try:
+        helm()
+    except RuntimeError as error:
+        sys.stderr.write(f"helm is not compared with: {error}\n")
+        return False
+    return True
 
 
 def _server_seconds() -> float:
@@ -122,13 +156,13 @@ def main() -> None:
         near = Bench(found, found.port, Path(scratch))
         near.kubectl([namespace("warm")])
         near.kubectl(objects(10, "warm"))
-        for count, rounds in ((50, 7), (250, 5), (1000, 3)):
+        for count, rounds in NEAR if not sys.argv[2:] else [(int(sys.argv[2]), 3)]:
             measure(near, "near", count, rounds)
         proxy = first + 3
         with far_away(proxy, found.port, FAR_MILLISECONDS):
             far = Bench(found, proxy, Path(scratch))
             far.kubectl([namespace("warm"), *objects(10, "warm")])
-            for count, rounds in ((50, 3), (250, 3)):
+            for count, rounds in FAR if not sys.argv[2:] else []:
                 measure(far, f"far ({FAR_MILLISECONDS} ms)", count, rounds)
 
 

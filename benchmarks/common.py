@@ -12,7 +12,7 @@ import re
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ class Result:
 
     :param setting: what it was measured on, where that makes a difference.
     :param note: what else was found, for the table.
+    :param unit: of both values, where they are not seconds.
+    :param spread: the smallest and the largest ratio of a single round.
     """
 
     name: str
@@ -38,30 +40,58 @@ class Result:
     aim: str
     setting: str = ""
     note: str = ""
+    unit: str = "s"
+    spread: tuple[float, float] | None = None
 
     @property
     def ratio(self) -> float:
         return self.ours_seconds / self.baseline_seconds
 
 
+Side = tuple[str, Callable[[], None]]
+
+
 def compare(
     name: str,
-    ours: tuple[str, Callable[[], None]],
-    baseline: tuple[str, Callable[[], None]],
+    ours: Side,
+    baseline: Side,
     *,
     rounds: int,
     aim: str,
     setting: str = "",
 ) -> Result:
     """Time both in turns, ``rounds`` times each, and keep the medians."""
-    mine, theirs = [], []
+    return compare_all(name, ours, {"": (baseline, aim)}, rounds=rounds, setting=setting)[""]
+
+
+def compare_all(
+    name: str,
+    ours: Side,
+    baselines: Mapping[str, tuple[Side, str]],
+    *,
+    rounds: int,
+    setting: str = "",
+) -> dict[str, Result]:
+    """Time one against several in turns; each round has all of them.
+
+    :param baselines: by what is appended to the result's name, each with its aim.
+    """
+    mine: list[float] = []
+    theirs: dict[str, list[float]] = {key: [] for key in baselines}
     for _ in range(rounds):
-        theirs.append(timed(baseline[1]))
+        for key, ((_label, work), _aim) in baselines.items():
+            theirs[key].append(timed(work))
         mine.append(timed(ours[1]))
-    medians = statistics.median(mine), statistics.median(theirs)
-    result = Result(name, ours[0], baseline[0], *medians, rounds, aim, setting)
-    record(result)
-    return result
+    results = {}
+    for key, ((label, _work), aim) in baselines.items():
+        own_name = f"{name}-{key}" if key else name
+        medians = statistics.median(mine), statistics.median(theirs[key])
+        # Each round is a pair of neighbours in time: their ratios say how far the machine's noise carries.
+        ratios = [one / other for one, other in zip(mine, theirs[key], strict=True)]
+        spread = (min(ratios), max(ratios))
+        results[key] = Result(own_name, ours[0], label, *medians, rounds, aim, setting, spread=spread)
+        record(results[key])
+    return results
 
 
 def timed(work: Callable[[], None]) -> float:
@@ -77,7 +107,8 @@ def record(result: Result) -> None:
     document = {**asdict(result), "ratio": round(result.ratio, 3), "machine": machine(), "at": time.time()}
     _file(result.name).write_text(json.dumps(document, indent=2) + "\n")
     sys.stdout.write(
-        f"{result.name}: {result.ours} {result.ours_seconds:.2f} s, {result.baseline} {result.baseline_seconds:.2f} s, "
+        f"{result.name}: {result.ours} {result.ours_seconds:.2f} {result.unit}, "
+        f"{result.baseline} {result.baseline_seconds:.2f} {result.unit}, "
         f"ratio {result.ratio:.2f} (aim {result.aim}), median of {result.rounds}\n"
     )
     sys.stdout.flush()
@@ -98,6 +129,8 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "kernel": f"{platform.system()} {platform.release()}",
         "load": round(os.getloadavg()[0], 1),
+        # More runnable processes than cores: somebody else's work took part of the time.
+        "shared": os.getloadavg()[0] > 1.5 * (os.cpu_count() or 1),
     }
 
 

@@ -83,7 +83,7 @@ def _fill(days: int) -> int:
                 seed.cost(platform, at)
                 seed.scale(platform, at)
             at = now - timedelta(hours=5)
-            seed.run(platform, f"manual__{at:%Y-%m-%dT%H:%M:%S}+00:00", at)
+            seed.run(platform, at)
     return len(ENVIRONMENTS) * len(REGIONS) * days * 3
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from slipway.decisions.applied import is_applied
 from slipway.decisions.inventory import COMPONENT_LABEL, ObjectRef, changed_fields, why_kept, without_field
 from slipway.decisions.kinds import REPLACED_WHEN_IMMUTABLE, Manifest, in_waves, is_ceded
 from slipway.hooks.kubernetes_async import KubernetesApi, KubernetesApiError, Object
@@ -107,6 +108,9 @@ class Applier:
     async def _one(self, manifest: Manifest, known: dict[ObjectRef, Object]) -> Applied:
         body = dict(manifest)
         ref = ObjectRef.of(body)
+        live = known.get(ref)
+        if live is not None and is_applied(body, live, self.manager):
+            return Applied(ref, _change(Action.KEEP, ref), live)
         resource = await self._served(ref)
         if resource is None:
             if self.dry_run:
@@ -117,7 +121,7 @@ class Applier:
             raise _Refused(Problem(str(ref), "metadata.namespace", found, "the name of a namespace", mend), final=True)
         path = await self.api.path(ref)
         try:
-            return await self._patch(ref, path or "", body, known.get(ref))
+            return await self._patch(ref, path or "", body, live)
         except KubernetesApiError as error:
             if ref not in known and error.status == 404 and self.dry_run:
                 return Applied(ref, _change(Action.CREATE, ref, note="its namespace does not exist yet"), None)
