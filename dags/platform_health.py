@@ -5,6 +5,8 @@ Looks at each deployed environment in each of its regions, says `Healthy`, `Degr
 tells people when that changes.
 
 - **list_platforms** finds the deployed ones; a platform that cannot be looked at does not hide the others.
+- **checks** repeats a few of the components' light checks as pods inside the cluster (`policies.light_checks`, five a
+  run; each about once an hour) and waits for them without a worker.
 - **watch** gathers facts from AWS, Kubernetes and Prometheus in a bounded number of calls, judges them and writes a
   report to the platform's artefact bucket.
 - **runbooks** gathers evidence about common incidents (events, the log's tail, recent releases), says what is the
@@ -14,8 +16,8 @@ tells people when that changes.
 
 **When** - every ten minutes.
 
-**Changes** - its own reports and memory in the artefact bucket; with `policies.runbooks: auto` what a mend says,
-under the platform's lease.
+**Changes** - its own reports and memory in the artefact bucket, and the check pods, which it deletes; with
+`policies.runbooks: auto` what a mend says, under the platform's lease.
 
 **Undo** - each mend names its own undo in the runbook report. Pause the DAG, and nothing is watched.
 """

@@ -1,4 +1,4 @@
-"""The health DAG: list the fleet, watch each platform, mend what may be mended, tell who wants to know."""
+"""The health DAG: list the fleet, repeat light checks, watch each platform, mend what may be, tell who cares."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from airflow.sdk import Param, TriggerRule
 
 from slipway.operators.fleet import ListPlatformsOperator
 from slipway.operators.health import TellOperator, WatchOperator
+from slipway.operators.light_checks import LightChecksOperator
 from slipway.operators.runbook import RunbooksOperator
 
 # Looking again in ten minutes is better than looking late.
@@ -29,10 +30,14 @@ def build_health() -> None:
     # The bucket outlives a cluster that is lost, which is the worst of all findings.
     fleet = ListPlatformsOperator(task_id="list_platforms", trace="bucket", **_QUICK)
     common: dict[str, Any] = {"map_index_template": _INDEX, **_QUICK}
-    watch = WatchOperator.partial(task_id="watch", **common).expand(member=fleet.output)
+    checks = LightChecksOperator.partial(task_id="checks", **common).expand(member=fleet.output)
+    # Whatever became of the checks: a verdict is due, and says that they did not run.
+    watch = WatchOperator.partial(task_id="watch", trigger_rule=TriggerRule.ALL_DONE, **common).expand(
+        member=fleet.output
+    )
     tell = TellOperator.partial(task_id="tell", trigger_rule=TriggerRule.ALL_DONE, **common).expand(member=fleet.output)
     mend = RunbooksOperator.partial(task_id="runbooks", trigger_rule=TriggerRule.ALL_DONE, **common).expand(
         member=fleet.output
     )
-    # One after the other: both keep what they remember in one object.
-    watch >> mend >> tell
+    # One after the other: all keep what they remember in one object.
+    checks >> watch >> mend >> tell

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 
 from slipway.decisions.health_limits import DEFAULT, Thresholds, finding
+from slipway.decisions.light_checks import failed_checks
 from slipway.decisions.series import SeriesName
 from slipway.model.health import (
     Before,
@@ -31,6 +32,7 @@ def judge(facts: HealthFacts, now: datetime, before: Before, limits: Thresholds 
     for rule in _RULES:
         found += rule(facts, now, before, limits)
     found += _clock(facts, limits)
+    found += failed_checks(facts.checks, now)
     # One node that is gone need not be told twice, as a missing node and as its group being short.
     unique = {one.key: one for one in reversed(found)}
     return sorted(unique.values(), key=lambda one: (-one.severity.rank, one.kind.value, one.subject))

@@ -71,6 +71,7 @@ RUNBOOKS: Mapping[FindingKind, str] = {
     FindingKind.CONSUMER_LAG: "KafkaConsumerLagGrowing",
     FindingKind.MONITORING: "ClusterStateUnknown",
     FindingKind.CLOCK_SKEW: "clock-skew",
+    FindingKind.CHECK_FAILED: "check-failed",
 }
 
 

@@ -21,9 +21,10 @@ import aiohttp
 from asgiref.sync import sync_to_async
 from yarl import URL
 
+from slipway.decisions.failures import of_kubernetes
 from slipway.decisions.inventory import ObjectRef
 from slipway.hooks.kubernetes import ClusterEndpoint, EksAccess
-from slipway.model.errors import SlipwayError
+from slipway.model.errors import ErrorClass, SlipwayError
 
 Object = dict[str, Any]
 
@@ -34,6 +35,8 @@ LONGEST_BACKOFF_SECONDS = 10.0
 REQUEST_TIMEOUT_SECONDS = 60
 UNAUTHORIZED_RETRIES = 3
 PAGE = 500
+# Of a list the objects' metadata alone, made by the API server itself.
+METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 # How long a token is used before asking whether it is time for another; less than the margin it is renewed with.
 TOKEN_CHECK_SECONDS = 60.0
 _WARNING = re.compile(r'^\d{3} \S+ "?(.*?)"?$')
@@ -54,6 +57,8 @@ class KubernetesApiError(SlipwayError):
         # What a service behind the API's proxy answers says "error" where the API says "message".
         self.message = str(body.get("message") or body.get("error") or "") or f"HTTP {status}"
         self.causes: list[dict[str, str]] = list((body.get("details") or {}).get("causes") or [])
+        kind = of_kubernetes(status, self.reason, self.message)
+        self.error_class = ErrorClass.FOREIGN if self.field_conflicts else kind
         super().__init__(f"{method} {path}: {status} {self.reason}: {self.message}")
 
     @property
@@ -140,9 +145,11 @@ class KubernetesApi:
         body: Any = None,
         content_type: str = "application/json",
         decode: Callable[[bytes], Any] = json.loads,
+        accept: str = "application/json",
     ) -> Answer:
         """Send one request; throttling, server errors and lost connections are retried, with jitter.
 
+        :param accept: which form of the answer; ``METADATA_ONLY`` spares what objects hold.
         :param decode: reads a successful answer; a typed decoder spares memory where few fields of many are wanted.
         :raises KubernetesApiError: refused, or still failing after the last attempt.
         """
@@ -151,7 +158,7 @@ class KubernetesApi:
         for attempt in range(1, ATTEMPTS + 1):
             last = attempt == ATTEMPTS
             try:
-                status, answer, headers = await self._send(method, path, params, data, content_type, decode)
+                status, answer, headers = await self._send(method, path, params, data, content_type, decode, accept)
             except _UNREACHABLE as error:
                 if last:
                     what = f"{self.endpoint.url} could not be reached: {error or type(error).__name__}"
@@ -181,10 +188,11 @@ class KubernetesApi:
         data: bytes | None,
         content_type: str,
         decode: Callable[[bytes], Any],
+        accept: str,
     ) -> tuple[int, Any, Any]:
         if self._session is None:
             raise RuntimeError("KubernetesApi is used outside of its context")
-        headers = {"Authorization": f"Bearer {await self._token()}", "Accept": "application/json"}
+        headers = {"Authorization": f"Bearer {await self._token()}", "Accept": accept}
         if data is not None:
             headers["Content-Type"] = content_type
         async with (

@@ -42,6 +42,12 @@ class Meta(msgspec.Struct, frozen=True, rename="camel"):
         return next((one for one in self.owner_references if one.controller), None)
 
 
+class Named(msgspec.Struct, frozen=True):
+    """An object of which only the metadata matters."""
+
+    metadata: Meta
+
+
 class Condition(msgspec.Struct, frozen=True, rename="camel"):
     """A condition."""
 
@@ -189,9 +195,16 @@ class Lister:
         self.page = page
         self.calls: Counter[str] = Counter()
 
-    async def pages(self, path: str, kind: type[T], params: Mapping[str, str] | None = None) -> AsyncIterator[list[T]]:
+    async def pages(
+        self,
+        path: str,
+        kind: type[T],
+        params: Mapping[str, str] | None = None,
+        accept: str = "application/json",
+    ) -> AsyncIterator[list[T]]:
         """Pages of a collection, in order. A list that changed too much meanwhile (410) goes on from the start.
 
+        :param accept: ``METADATA_ONLY`` when nothing but metadata is wanted.
         :raises KubernetesApiError: refused, or the list expired twice.
         """
         query = {"limit": str(self.page), **(params or {})}
@@ -199,7 +212,7 @@ class Lister:
         while True:
             self.calls[path.rsplit("/", 1)[-1]] += 1
             try:
-                answer: Any = await self.api.request("GET", path, params=query, decode=decode)
+                answer: Any = await self.api.request("GET", path, params=query, decode=decode, accept=accept)
             except KubernetesApiError as error:
                 if error.status != 410 or expired or "continue" not in query:
                     raise
@@ -213,6 +226,12 @@ class Lister:
                 return
             query["continue"] = body.metadata.next
 
-    async def all(self, path: str, kind: type[T], params: Mapping[str, str] | None = None) -> list[T]:
+    async def all(
+        self,
+        path: str,
+        kind: type[T],
+        params: Mapping[str, str] | None = None,
+        accept: str = "application/json",
+    ) -> list[T]:
         """A whole collection, for kinds that stay few."""
-        return [item async for page in self.pages(path, kind, params) for item in page]
+        return [item async for page in self.pages(path, kind, params, accept) for item in page]

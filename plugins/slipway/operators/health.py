@@ -13,8 +13,10 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from slipway.catalog.environments import load_platform
 from slipway.decisions.health import judge, short_workloads, summary, verdict
 from slipway.decisions.health_report import markdown
+from slipway.decisions.light_checks import seen
 from slipway.decisions.telling import Told, what_to_tell
 from slipway.model.health import KIND, Before, Finding, HealthBody, HealthFacts, HealthState, Verdict
+from slipway.model.light_checks import Checking
 from slipway.model.platform import Platform
 from slipway.model.report import AnyBody, Report
 from slipway.operators.base import FINAL_ERRORS
@@ -74,6 +76,8 @@ class WatchOperator(BaseOperator):
         facts.skew_seconds = (datetime.now(UTC) - held.now).total_seconds() - (time.monotonic() - clock)
         _leave_alone(platform, facts, held.state)
         now = held.now
+        facts.checks = seen(held.state.checks)
+        checking = _checking(held.state, context["dag_run"].run_id)
         before = _before(held.state)
         findings = judge(facts, now, before)
         body = HealthBody(
@@ -84,6 +88,8 @@ class WatchOperator(BaseOperator):
             version=facts.control_plane.version if facts.control_plane else "",
             node_groups=_groups(facts),
             skew_seconds=round(facts.skew_seconds, 1),
+            checks=list(facts.checks),
+            checking=checking,
         )
         report = Report[HealthBody](
             kind=KIND,
@@ -218,6 +224,11 @@ def _before(state: HealthState) -> Before:
         ready={name: sizes.get("ready", 0) for name, sizes in groups.items()},
         short=state.short,
     )
+
+
+def _checking(state: HealthState, run_id: str) -> Checking | None:
+    """What this run's task ``checks`` did; ``None`` when it did nothing, as where no check is light."""
+    return state.checking if state.checking is not None and state.checking.run_id == run_id else None
 
 
 def _groups(facts: HealthFacts) -> dict[str, dict[str, int]]:
