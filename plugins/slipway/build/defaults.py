@@ -10,6 +10,7 @@ from airflow.sdk import Param
 from slipway.catalog.environments import environment_names
 from slipway.decisions.sweep import Keep
 from slipway.model.component import StageName
+from slipway.operators.failures import FailurePolicy, tell
 
 OWNER = "platform-team"
 
@@ -21,6 +22,10 @@ DEFAULT_ARGS: dict[str, Any] = {
     "retry_delay": timedelta(seconds=20),
     "retry_exponential_backoff": True,
     "max_retry_delay": timedelta(minutes=5),
+    # What a failure is decides whether its task is tried again, and when. The delays above go for what is not known.
+    "retry_policy": FailurePolicy(),
+    "on_failure_callback": tell,
+    "on_retry_callback": tell,
     # Of the work on a slot. Waits are deferred and have deadlines of their own.
     "execution_timeout": timedelta(minutes=15),
 }

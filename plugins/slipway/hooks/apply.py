@@ -17,7 +17,7 @@ from slipway.decisions.applied import is_applied
 from slipway.decisions.inventory import COMPONENT_LABEL, ObjectRef, changed_fields, why_kept, without_field
 from slipway.decisions.kinds import REPLACED_WHEN_IMMUTABLE, Manifest, in_waves, is_ceded
 from slipway.hooks.kubernetes_async import KubernetesApi, KubernetesApiError, Object
-from slipway.model.errors import Problem, SlipwayError
+from slipway.model.errors import ErrorClass, Problem, Retry, SlipwayError
 from slipway.model.platform import FIELD_MANAGER
 from slipway.model.records import Action, Change
 
@@ -36,9 +36,12 @@ class ApplyError(SlipwayError):
     :param final: whether only a person can mend it.
     """
 
-    def __init__(self, problems: Sequence[Problem], final: bool) -> None:
+    def __init__(
+        self, problems: Sequence[Problem], final: bool, error_class: ErrorClass = ErrorClass.BAD_INPUT
+    ) -> None:
         self.problems = tuple(problems)
         self.final = final
+        self.error_class = error_class
         lines = "".join(f"\n  - {problem}" for problem in self.problems)
         super().__init__(f"{len(self.problems)} object(s) could not be applied{lines}")
 
@@ -53,10 +56,11 @@ class Applied:
 
 
 class _Refused(Exception):
-    def __init__(self, problem: Problem, final: bool) -> None:
+    def __init__(self, problem: Problem, final: bool, error_class: ErrorClass = ErrorClass.BAD_INPUT) -> None:
         super().__init__(str(problem))
         self.problem = problem
         self.final = final
+        self.error_class = error_class
 
 
 class Applier:
@@ -88,7 +92,10 @@ class Applier:
                 if isinstance(result, BaseException) and not isinstance(result, _Refused):
                     raise result
             if refused:
-                raise ApplyError([item.problem for item in refused], all(item.final for item in refused))
+                # As long as one may mend by itself, all are sent again.
+                final = all(item.final for item in refused)
+                kind = next(item.error_class for item in refused if item.final == final)
+                raise ApplyError([item.problem for item in refused], final, kind)
             done += [result for result in results if isinstance(result, Applied)]
         return done
 
@@ -249,6 +256,7 @@ def _refusal(ref: ObjectRef, error: KubernetesApiError) -> _Refused:
                 f"kubectl get {ref.kind.lower()} {ref.name}{namespace} --show-managed-fields -o yaml",
             ),
             final=True,
+            error_class=ErrorClass.FOREIGN,
         )
     if error.status == 404 and ref.namespace:
         found, mend = (
@@ -260,9 +268,10 @@ def _refusal(ref: ObjectRef, error: KubernetesApiError) -> _Refused:
         mend = "undo the change, or move its data away and delete the object by hand (--cascade=orphan keeps its pods)"
         return _Refused(Problem(where, "", error.message, "changes to mutable fields", mend), final=True)
     # A namespace on its way out will be gone by the next try.
-    final = error.status != 0 and not error.transient and "being terminated" not in error.message
-    mend = "correct the manifest" if final else "retry when the Kubernetes API is healthy"
-    return _Refused(Problem(where, "", error.message, "an object the API server accepts", mend), final)
+    final = error.error_class.rule.retry is Retry.NEVER
+    mend = error.error_class.rule.mend if error.error_class is not ErrorClass.BAD_INPUT else "correct the manifest"
+    problem = Problem(where, "", error.message, "an object the API server accepts", mend)
+    return _Refused(problem, final, error.error_class)
 
 
 def _unknown_kind(ref: ObjectRef) -> Problem:

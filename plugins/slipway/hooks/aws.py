@@ -14,7 +14,9 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.loaders import create_loader
 
-from slipway.model.errors import Problem, RefusedError
+from slipway.decisions.failures import of_aws
+from slipway.hooks.answers import refuse_unreadable
+from slipway.model.errors import ErrorClass, Problem, RefusedError, Retry
 
 CONNECTION_ID = "aws_default"
 # Standard mode retries throttling and transient errors with backoff and jitter; EKS and CloudFormation throttle
@@ -26,10 +28,6 @@ RETRIES: dict[str, Any] = {
 }
 
 DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthFailure", "NotAuthorized"})
-INVALID = frozenset({"InvalidParameterException", "InvalidParameterValue", "MalformedPolicyDocument", "InvalidRequest"})
-
-# A role or key that was made a moment ago is not known everywhere yet: the next try finds it.
-PROPAGATING = ("could not be assumed", "cannot be assumed", "not authorized to assume", "does not exist")
 
 # For modules that handle errors of AWS without talking to it.
 AwsError = ClientError
@@ -42,7 +40,7 @@ _MODELS = create_loader()
 
 
 class ClientMixin:
-    """What our hooks change of the provider's: retries, and two things that make a client slow to have.
+    """What our hooks change of the provider's: retries, unreadable answers, and two things that make a client slow.
 
     The retry policy lies beneath whatever the connection's ``config_kwargs`` say.
     """
@@ -58,6 +56,9 @@ class ClientMixin:
         # The asynchronous session has a loader of its own kind.
         if isinstance(session, Session):
             session._session.register_component("data_loader", _MODELS)
+        # Every answer is read first: one that cannot be is taken for the failure it is.
+        emitter = session.events if isinstance(session, Session) else session
+        emitter.register("before-parse", refuse_unreadable, unique_id="slipway-refuse-unreadable")
         return session
 
     def _get_caller(self, target_function_name: str = "execute") -> str:
@@ -76,6 +77,19 @@ class AwsHook(ClientMixin, AwsBaseHook):
         super().__init__(aws_conn_id=CONNECTION_ID, client_type=service, region_name=region)
 
 
+class OnceHook(AwsHook):
+    """A client that sends every request once.
+
+    For what AWS makes anew each time it is asked and knows no token for, such as a snapshot: after a lost answer,
+    botocore's second request would make a second one. Whoever asks looks for what was made before asking again.
+    """
+
+    @property
+    def config(self) -> Config:
+        """The usual one without retries."""
+        return super().config.merge(Config(retries={"mode": "standard", "total_max_attempts": 1}))
+
+
 # Building a client costs up to a second; credentials of a connection may change under a long-lived process.
 CLIENT_LIFETIME_SECONDS = 900
 
@@ -83,6 +97,11 @@ CLIENT_LIFETIME_SECONDS = 900
 def client(service: str, region: str) -> Any:
     """Client of a service in a region, shared within the process for a quarter of an hour; safe for threads."""
     return _client(service, region, int(time.monotonic() // CLIENT_LIFETIME_SECONDS))
+
+
+def forget_clients() -> None:
+    """Build every client anew when it is next asked for, with the connection's credentials of then."""
+    _client.cache_clear()
 
 
 @lru_cache(maxsize=32)
@@ -104,33 +123,34 @@ def message_of(error: BaseException) -> str:
 def explained() -> Iterator[None]:
     """Turn refusals of AWS that no retry mends into errors that name the action and the mend.
 
-    :raises RefusedError: access was denied, or AWS calls the request invalid.
+    :raises RefusedError: access was denied, a quota is used up, AWS calls the request invalid, or the like.
     """
     try:
         yield
     except ClientError as error:
         code, action = code_of(error), error.operation_name
-        if code in DENIED:
-            raise RefusedError(
-                Problem(
-                    where=f"AWS {action}",
-                    field="",
-                    found=f"{code}: {message_of(error)}",
-                    allowed="a principal that may call it",
-                    mend=f"allow {action} in the IAM policy of the connection {CONNECTION_ID}, then clear the task",
-                )
-            ) from error
-        if code in INVALID and not any(phrase in message_of(error) for phrase in PROPAGATING):
-            raise RefusedError(
-                Problem(
-                    where=f"AWS {action}",
-                    field="",
-                    found=f"{code}: {message_of(error)}",
-                    allowed="a request that AWS accepts",
-                    mend="correct what the message names in include/environments, then clear the task",
-                )
-            ) from error
-        raise
+        kind = of_aws(code, message_of(error))
+        if kind.rule.retry is not Retry.NEVER:
+            raise
+        allowed, mend = _MENDS.get(kind, ("what AWS accepts", kind.rule.mend))
+        problem = Problem(f"AWS {action}", "", f"{code}: {message_of(error)}", allowed, mend.format(action=action))
+        raise RefusedError(problem, kind) from error
+
+
+_MENDS = {
+    ErrorClass.DENIED: (
+        "a principal that may call it",
+        f"allow {{action}} in the IAM policy of the connection {CONNECTION_ID}, then clear the task",
+    ),
+    ErrorClass.BAD_INPUT: (
+        "a request that AWS accepts",
+        "correct what the message names in include/environments, then clear the task",
+    ),
+    ErrorClass.QUOTA: (
+        "what the account's quota leaves",
+        "ask for more with aws service-quotas request-service-quota-increase, or free some; then clear the task",
+    ),
+}
 
 
 def tags_of(pairs: list[dict[str, str]]) -> dict[str, str]:

@@ -19,7 +19,7 @@ from botocore.exceptions import ClientError
 
 from slipway.decisions.leases import Verdict, decide
 from slipway.hooks.aws import client, code_of
-from slipway.model.errors import LeaseLostError, Problem, RefusedError
+from slipway.model.errors import ErrorClass, LeaseLostError, Problem, RefusedError
 from slipway.model.lease import LEASE_KEY, LEASE_TTL, Lease
 from slipway.model.platform import Platform
 
@@ -54,7 +54,8 @@ class LeaseHook:
                     found=f"{self.platform.name} in {self.platform.region} is held by {verdict.lease}",
                     allowed="one run at a time on a platform",
                     mend=f"wait for that run; if it is dead, break the lease with: aws s3 rm {self.url}",
-                )
+                ),
+                ErrorClass.LOST_LEASE,
             )
         return verdict.lease
 

@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 from slipway.hooks.aws import client, code_of, explained, pairs_of, tags_of
 from slipway.hooks.certificates import new_pair, serves, utc_now
 from slipway.model.component import Component, Secret, SecretKey
-from slipway.model.errors import Problem, RefusedError, StuckError
+from slipway.model.errors import ErrorClass, Problem, RefusedError, StuckError
 from slipway.model.platform import Platform
 from slipway.model.records import Action, Change
 
@@ -112,7 +112,8 @@ class SecretsHook:
                     "a secret that does not carry this platform's tags",
                     f"slipway:platform={self.platform.name} and slipway:managed-by=slipway",
                     "rename or delete that secret, or tag it if it was made for this platform",
-                )
+                ),
+                ErrorClass.FOREIGN,
             )
         return found
 

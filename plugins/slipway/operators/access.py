@@ -18,7 +18,7 @@ from slipway.decisions.access import (
 from slipway.decisions.parameters import Facts
 from slipway.hooks.aws import explained
 from slipway.hooks.eks import EksHook, caller_arn
-from slipway.model.errors import Problem, RefusedError
+from slipway.model.errors import ErrorClass, Problem, RefusedError
 from slipway.model.platform import Platform, Stack
 from slipway.model.records import Action, Change
 from slipway.operators.base import PlatformOperator
@@ -145,7 +145,8 @@ class AccessOperator(PlatformOperator):
                     found=f"{live['roleArn']}, in an association that is not this platform's",
                     allowed=role,
                     mend="delete that association, then clear this task",
-                )
+                ),
+                ErrorClass.FOREIGN,
             )
         if act:
             hook.conn.update_pod_identity_association(
@@ -165,7 +166,8 @@ def _foreign_entry(platform: Platform, wanted: WantedEntry) -> RefusedError:
                 f"aws eks delete-access-entry --cluster-name {platform.cluster_name} "
                 f"--principal-arn {wanted.principal_arn}; then clear this task"
             ),
-        )
+        ),
+        ErrorClass.FOREIGN,
     )
 
 

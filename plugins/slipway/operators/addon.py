@@ -11,7 +11,7 @@ from slipway.decisions.parameters import Facts
 from slipway.hooks.aws import AwsError
 from slipway.hooks.eks import EksHook, is_in_use
 from slipway.model.environment import Addon, AddonPhase
-from slipway.model.errors import ConfigurationError, Problem, RefusedError, StuckError
+from slipway.model.errors import ConfigurationError, ErrorClass, Problem, RefusedError, StuckError
 from slipway.model.platform import Platform, Stack
 from slipway.model.records import Action, Change
 from slipway.operators.cluster import issues, read_outputs, require_cluster
@@ -175,7 +175,8 @@ def _require_ours(platform: Platform, name: str, live: Mapping[str, Any]) -> Non
             found=f"an add-on with tags {tags or 'none'}",
             allowed="no such add-on, or one that carries this platform's slipway:platform tag",
             mend="delete the add-on with preserve, or tag it as this platform's, then clear this task",
-        )
+        ),
+        ErrorClass.FOREIGN,
     )
 
 

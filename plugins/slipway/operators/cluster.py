@@ -15,7 +15,7 @@ from slipway.decisions.parameters import Facts
 from slipway.hooks.aws import AwsError
 from slipway.hooks.cloudformation import CloudFormationHook
 from slipway.hooks.eks import EksHook, is_in_use
-from slipway.model.errors import Problem, RefusedError, StuckError
+from slipway.model.errors import ErrorClass, Problem, RefusedError, StuckError
 from slipway.model.platform import Platform, Stack
 from slipway.model.records import Action, Change
 from slipway.operators.converge import ConvergingOperator, Progress
@@ -235,7 +235,8 @@ def require_ours(platform: Platform, live: Mapping[str, Any]) -> None:
             found=f"a cluster with tags {dict(live.get('tags', {})) or 'none'}",
             allowed="no cluster of this name, or one that carries this platform's slipway:platform tag",
             mend="rename the environment, or delete that cluster yourself",
-        )
+        ),
+        ErrorClass.FOREIGN,
     )
 
 

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException
 
 from slipway.hooks.aws import explained
-from slipway.model.errors import StuckError
+from slipway.model.errors import ErrorClass, StuckError, UnansweredError
 from slipway.model.platform import Platform
 from slipway.model.records import Change
 from slipway.operators.base import FINAL_ERRORS, PlatformOperator, platform_of
@@ -70,7 +70,7 @@ class ConvergingOperator(PlatformOperator):
             platform = platform_of(context)
             self.hold_lease(context, platform)
             if event["status"] == FAILED:
-                raise AirflowException(f"AWS could not be asked: {event['message']}")
+                raise UnansweredError(f"AWS could not be asked: {event['message']}", ErrorClass(event["class"]))
             return self._finish(context, platform, Progress.load(event["memory"]))
 
     @abstractmethod

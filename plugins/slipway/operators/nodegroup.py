@@ -17,7 +17,7 @@ from slipway.hooks.cloudformation import CloudFormationHook
 from slipway.hooks.eks import EksHook, is_in_use
 from slipway.hooks.network import NetworkHook
 from slipway.model.component import StageName
-from slipway.model.errors import Problem, RefusedError, StuckError
+from slipway.model.errors import ErrorClass, Problem, RefusedError, StuckError
 from slipway.model.platform import PlacedNodeGroup, Platform, Stack
 from slipway.model.records import Action, Change
 from slipway.model.stack import WantedStack
@@ -189,7 +189,8 @@ class NodeGroupOperator(StackConvergingOperator, EksCreateNodegroupOperator):
                 found=f"a node group with tags {tags or 'none'}",
                 allowed="no node group of this name, or one that carries this platform's slipway:platform tag",
                 mend="rename the group in the environment, or delete that node group yourself",
-            )
+            ),
+            ErrorClass.FOREIGN,
         )
 
     def _create(

@@ -11,7 +11,7 @@ from slipway.decisions.parameters import NEEDS, Facts, choose_zones, stack_param
 from slipway.decisions.stacks import StackStep, executed_changes, next_step, planned_changes, unapproved
 from slipway.hooks.cloudformation import CloudFormationHook
 from slipway.hooks.network import NetworkHook
-from slipway.model.errors import Problem, RefusedError, StuckError
+from slipway.model.errors import ErrorClass, Problem, RefusedError, StuckError
 from slipway.model.platform import Platform, Stack
 from slipway.model.records import Action, Change
 from slipway.model.stack import ChangeSet, LiveStack, WantedStack
@@ -257,7 +257,8 @@ def foreign(label: str, live: LiveStack | None) -> RefusedError:
             found=f"a stack with tags {tags or 'none'}",
             allowed="no stack of this name, or one that carries this platform's slipway:platform tag",
             mend="rename the environment, or delete that stack yourself",
-        )
+        ),
+        ErrorClass.FOREIGN,
     )
 
 

@@ -14,7 +14,7 @@ from slipway.hooks.eks import EksHook, is_absent, is_in_use
 from slipway.hooks.removal import REMOVABLE, Removal, RemovalHook
 from slipway.hooks.resources import LISTERS, ResourcesHook
 from slipway.model.environment import AddonPhase
-from slipway.model.errors import Problem, RefusedError, StuckError
+from slipway.model.errors import ErrorClass, Problem, RefusedError, StuckError
 from slipway.model.platform import Platform, Stack
 from slipway.model.records import Action, Change
 from slipway.model.resource import Kind, Resource
@@ -307,7 +307,8 @@ class RemoveStackOperator(TeardownOperator):
                 found="in its VPC and not ours: " + ", ".join(str(one) for one in found.intruders),
                 allowed="a network that holds only the platform's own",
                 mend="ask whoever they belong to to move or delete them, then clear this task",
-            )
+            ),
+            ErrorClass.FOREIGN,
         )
 
 

@@ -11,6 +11,8 @@ from typing import Any, ClassVar
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from slipway.hooks.aws import TRANSIENT_ERRORS, AwsHook
+from slipway.hooks.failures import read
+from slipway.model.errors import Retry
 
 # Short at first, since some waits are seconds; long later, since others are a quarter of an hour and API calls
 # count against the account's limits.
@@ -29,7 +31,8 @@ class PollTrigger(BaseTrigger):
     """Looks at something in AWS until it settles.
 
     Its one event is ``{"status": "settled", "state": ...}``, ``{"status": "waiting"}`` when ``until`` passed first
-    (the operator decides whether to wait on), or ``{"status": "failed", "message": ...}`` when AWS did not answer.
+    (the operator decides whether to wait on), or ``{"status": "failed", "message": ..., "class": ...}`` when AWS did
+    not answer.
     Each also brings back ``memory``.
 
     :param until: Unix time at which it stops looking, so that a restarted triggerer does not start over.
@@ -78,8 +81,10 @@ class PollTrigger(BaseTrigger):
                     return {"status": SETTLED, "state": state}
             except TRANSIENT_ERRORS as error:
                 errors += 1
-                if errors >= TOLERATED_ERRORS:
-                    return {"status": FAILED, "message": f"{type(error).__name__}: {error}"}
+                kind = read(error).error_class
+                # No use asking on where a person has to act first.
+                if errors >= TOLERATED_ERRORS or kind.rule.retry is Retry.NEVER:
+                    return {"status": FAILED, "message": f"{type(error).__name__}: {error}", "class": kind.value}
                 self.log.warning("Looking again in %.0f s after: %s", pause, error)
                 await asyncio.sleep(pause)
                 pause = min(pause * GROWTH, LONGEST_PAUSE)
