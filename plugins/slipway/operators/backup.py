@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -11,9 +12,11 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from slipway.decisions.backups import VOLUME_TAG, backup_tags, backups, expired, to_back_up
 from slipway.decisions.sweep import BACKUP_TAG
-from slipway.hooks.aws import client, explained, pairs_of
+from slipway.hooks.aws import TRANSIENT_ERRORS, OnceHook, explained, pairs_of
+from slipway.hooks.failures import read
 from slipway.hooks.removal import RemovalHook
 from slipway.hooks.resources import ResourcesHook
+from slipway.model.errors import Retry
 from slipway.model.platform import Platform
 from slipway.model.records import Action, Change
 from slipway.model.resource import Inventory, Unread
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
 PARTS = ("VPCs", "EC2 instances", "EBS volumes", "EBS snapshots", "EKS")
 # A first snapshot of a large volume takes hours; later ones hold only what changed.
 LIMIT = timedelta(hours=8)
+# A snapshot shows in lists this long after it was asked for at the latest; before, a lost answer says nothing.
+SHOWS_WITHIN = timedelta(minutes=1)
 
 
 def look(platform: Platform) -> Inventory:
@@ -76,7 +81,9 @@ class BackupOperator(TeardownOperator):
         for volume in to_back_up(found.resources):
             snapshot = mine.get(volume.id)
             if snapshot is None:
-                self._start(platform, volume.id, backup_tags(volume, run_id, platform.tags))
+                if not self._start(platform, volume.id, backup_tags(volume, run_id, platform.tags), progress):
+                    pending.append(volume.id)
+                    continue
                 claim = volume.tags["kubernetes.io/created-for/pvc/name"]
                 progress.changes.append(
                     Change(action=Action.CREATE, resource=f"AWS::EC2::Snapshot of {volume.id}", note=f"claim {claim}")
@@ -89,13 +96,25 @@ class BackupOperator(TeardownOperator):
             self.pause(platform, progress, LIMIT)
         return []
 
-    @staticmethod
-    def _start(platform: Platform, volume: str, tags: dict[str, str]) -> None:
-        client("ec2", platform.region).create_snapshot(
-            VolumeId=volume,
-            Description=f"Backup of {volume}",
-            TagSpecifications=[{"ResourceType": "snapshot", "Tags": pairs_of(tags)}],
-        )
+    def _start(self, platform: Platform, volume: str, tags: dict[str, str], progress: Progress) -> bool:
+        """Ask for a snapshot; whether AWS said that it begins. If it did not say, the next look finds out."""
+        asked = float(progress.done.get(f"asked for {volume}", "0"))
+        if time.time() < asked + SHOWS_WITHIN.total_seconds():
+            return False
+        try:
+            OnceHook("ec2", platform.region).conn.create_snapshot(
+                VolumeId=volume,
+                Description=f"Backup of {volume}",
+                TagSpecifications=[{"ResourceType": "snapshot", "Tags": pairs_of(tags)}],
+            )
+        except TRANSIENT_ERRORS as error:
+            kind = read(error).error_class
+            if kind.rule.retry not in {Retry.NOW, Retry.LATER}:
+                raise
+            progress.done[f"asked for {volume}"] = str(time.time())
+            self.log.warning("No snapshot of %s for now, looking again: %s", volume, error)
+            return False
+        return True
 
 
 class FleetBackupOperator(BackupOperator):
