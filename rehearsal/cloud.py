@@ -50,6 +50,8 @@ class Cloud:
     :param speed: how many times faster than AWS work proceeds; None reads ``REHEARSAL_SPEED`` (60).
     :param cluster: what is behind EKS: ``emulated``, ``control-plane`` for Kubernetes' own processes with simulated
         nodes, or ``real`` for nodes that run containers; None reads ``CLUSTER`` (emulated).
+    :param policy: what the credentials in :attr:`env` may do, as a template with managed policies; everything without.
+    :param policy_parameters: of that template.
     :raises CloudError: no such kind of cluster.
     """
 
@@ -62,11 +64,15 @@ class Cloud:
         state: Path | None = None,
         speed: float | None = None,
         cluster: str | None = None,
+        policy: Path | None = None,
+        policy_parameters: Mapping[str, str] | None = None,
     ) -> None:
         self.aws_port = _port("REHEARSAL_AWS_PORT", 5555, aws_port)
         self.kubernetes_port = _port("REHEARSAL_KUBERNETES_PORT", 6443, kubernetes_port)
         self.admin_port = _port("REHEARSAL_ADMIN_PORT", 6440, admin_port)
         self.state = state
+        self.policy = policy
+        self.policy_parameters = dict(policy_parameters or {})
         self.speed = speed if speed is not None else from_environment()
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         kind = cluster or os.environ.get("CLUSTER") or "emulated"
@@ -102,6 +108,9 @@ class Cloud:
         aws = f"http://{HOST}:{self.aws_port}"
         common = ["--speed", f"{self.speed:g}"]
         aws_options = ["--port", str(self.aws_port), "--kubernetes-admin", self.admin_url]
+        if self.policy is not None:
+            aws_options += ["--enforce-policy", str(self.policy)]
+            aws_options += [f"--policy-parameter={name}={value}" for name, value in self.policy_parameters.items()]
         self._spawn("rehearsal.aws", [*aws_options, *self._state("aws"), *common])
         kubernetes_options = ["--admin-port", str(self.admin_port), "--port", str(self.kubernetes_port)]
         kubernetes_options += ["--sts-endpoint", aws]

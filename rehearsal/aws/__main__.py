@@ -45,7 +45,12 @@ def main(arguments: list[str] | None = None) -> int:
         def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
             """Say nothing: a rehearsal makes thousands of requests."""
 
-    cloud = Cloud(Clock(options.speed), options.kubernetes_admin)
+    policies = None
+    if options.enforce_policy is not None:
+        from rehearsal.aws.permissions.documents import load
+
+        policies = load(options.enforce_policy, dict(options.policy_parameter), "us-east-1")
+    cloud = Cloud(Clock(options.speed), options.kubernetes_admin, policies)
     try:
         cloud.start(options.state)
     except StateError as error:
@@ -84,8 +89,27 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--kubernetes-admin", default="http://127.0.0.1:6440", help="admin API of the Kubernetes side")
     parser.add_argument("--state", type=Path, default=None, help="folder in which state survives a restart")
+    parser.add_argument(
+        "--enforce-policy",
+        type=Path,
+        default=None,
+        help="refuse what these policies do not allow: a template with managed policies, or a document in JSON",
+    )
+    parser.add_argument(
+        "--policy-parameter",
+        type=_parameter,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a parameter of that template",
+    )
     parser.add_argument("--speed", type=parse, default=from_environment(), help="default: $REHEARSAL_SPEED or 60")
     return parser
+
+
+def _parameter(text: str) -> tuple[str, str]:
+    name, _, value = text.partition("=")
+    return name, value
 
 
 if __name__ == "__main__":

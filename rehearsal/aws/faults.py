@@ -58,16 +58,17 @@ class Faults:
             if (fault.get("service"), fault.get("operation")) != (service, operation):
                 continue
             if fault["kind"] == "denied":
-                return _error(service, operation, _DENIED, 403, "User is not authorized to perform this action")
+                return refused(service, operation, _DENIED, 403, "User is not authorized to perform this action")
             if fault["kind"] == "throttled":
                 fault["times"] = int(fault.get("times", 1)) - 1
                 if fault["times"] <= 0:
                     self._active.remove(fault)
-                return _error(service, operation, _THROTTLED, 400, "Rate exceeded")
+                return refused(service, operation, _THROTTLED, 400, "Rate exceeded")
         return None
 
 
-def _error(service: str, operation: str, code: str, status: int, message: str) -> Response:
+def refused(service: str, operation: str, code: str, status: int, message: str) -> Response:
+    """An error in the form of the service's protocol."""
     text = f"{message}: {service}:{operation}"
     if service == "ec2":
         code = {"AccessDeniedException": "UnauthorizedOperation", "ThrottlingException": "RequestLimitExceeded"}[code]

@@ -19,13 +19,14 @@ custom resources. A template that uses one of them is refused by name, never hal
 
 from __future__ import annotations
 
-from rehearsal.aws.cloudformation.settings import SETTINGS
+from rehearsal.aws.cloudformation.settings import SETTINGS, Judge
 
 
-def install(speed: float | None = None) -> None:
+def install(speed: float | None = None, judge: Judge | None = None) -> None:
     """Put this CloudFormation in the place of moto's. Call it before moto's server application is made.
 
     :param speed: how many times faster than AWS stacks proceed; ``REHEARSAL_SPEED``, or 60, when absent.
+    :param judge: says what stacks may do; everything when absent.
     """
     from moto.cloudformation import urls
     from moto.core.config import default_user_config
@@ -34,6 +35,7 @@ def install(speed: float | None = None) -> None:
 
     if speed is not None:
         SETTINGS.speed = speed
+    SETTINGS.judge = judge
     urls.url_paths["{0}/$"] = Response.dispatch
     # Roles attach AWS's managed policies (AmazonEKSClusterPolicy, ...), which moto loads only when told to.
     default_user_config["iam"]["load_aws_managed_policies"] = True

@@ -37,13 +37,14 @@ def list_tags_for_resource(eks: Eks, call: Call) -> dict[str, Any]:
 
 def _resource(eks: Eks, call: Call) -> Data:
     for cluster in eks.in_region(call.region):
-        for arn, data in _resources(cluster):
+        for arn, data in resources_of(cluster):
             if arn == call["resourceArn"]:
                 return data
     raise AwsError("NotFoundException", f"The specified resource {call['resourceArn']!r} could not be found")
 
 
-def _resources(cluster: Cluster) -> Iterator[tuple[str, Data]]:
+def resources_of(cluster: Cluster) -> Iterator[tuple[str, Data]]:
+    """Everything with tags in a cluster, by ARN."""
     yield cluster.data["arn"], cluster.data
     yield from ((group.data["nodegroupArn"], group.data) for group in cluster.nodegroups.values())
     yield from ((addon.data["addonArn"], addon.data) for addon in cluster.addons.values())

@@ -12,7 +12,7 @@ from cfnlint.api import lint
 from rehearsal.aws.cloudformation.template import parse
 
 FOLDER = Path(__file__).parents[3] / "include" / "cloudformation"
-NAMES = ("state", "encryption", "network", "identity", "audit", "nodegroup", "budget")
+NAMES = ("state", "encryption", "network", "identity", "audit", "nodegroup", "budget", "deployer")
 TEMPLATES = {name: parse((FOLDER / f"{name}.yaml").read_text()) for name in NAMES}
 ALL_RETENTIONS = [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827]
 
@@ -184,7 +184,7 @@ def test_roles_are_bound(resource: dict[str, Any]) -> None:
             assert_bound(statement)
 
 
-READ_ONLY = re.compile(r"[a-z0-9-]+:(Describe|List|Get)\w*\*?|xray:Put\w+")
+READ_ONLY = re.compile(r"[a-z0-9-]+:(Describe|List|Get|Lookup)\w*\*?|xray:Put\w+")
 
 
 def assert_bound(statement: dict[str, Any]) -> None:

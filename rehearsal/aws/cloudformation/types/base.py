@@ -20,6 +20,7 @@ from rehearsal.aws import local
 from rehearsal.aws.cloudformation import schemas
 from rehearsal.aws.cloudformation.errors import ResourceFailed
 from rehearsal.aws.cloudformation.intrinsics import as_text
+from rehearsal.aws.cloudformation.settings import SETTINGS
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,20 @@ class Context:
         client = local.client(service, self.region)
         shape = client.meta.service_model.operation_model(operation).input_shape
         converted = {name: _convert(shape.members[name], value) for name, value in params.items() if value is not None}
+        self._require_allowed(service, operation, converted)
         answer: dict[str, Any] = getattr(client, xform_name(operation))(**converted)
         return answer
+
+    def _require_allowed(self, service: str, operation: str, params: Mapping[str, Any]) -> None:
+        """CloudFormation acts with the rights of whoever started the stack.
+
+        :raises ResourceFailed: they do not allow it.
+        """
+        if SETTINGS.judge is None:
+            return
+        why = SETTINGS.judge.refusal(service, operation, self.region, self.account, params, via="cloudformation")
+        if why is not None:
+            raise ResourceFailed(f"Resource handler returned message: User is {why}")
 
     def generated_name(self, limit: int = 64) -> str:
         """A name for a resource that the template does not name: stack, logical id and a random end."""
