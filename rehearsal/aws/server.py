@@ -16,7 +16,7 @@ from moto.moto_api._internal.models import MotoAPIBackend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.wrappers import Response
 
-from rehearsal.aws import cloudformation, moto_fixes, persistence, presigned
+from rehearsal.aws import cloudformation, moto_fixes, persistence, presigned, savingsplans
 from rehearsal.aws.clock import Clock
 from rehearsal.aws.costs import service as costs_service
 from rehearsal.aws.eks import service as eks_service
@@ -62,6 +62,7 @@ class Cloud:
             "ce": costs_service.service(self.costs),
             "eks": eks_service.service(self.eks),
             "pricing": pricing.service(),
+            "savingsplans": savingsplans.service(),
             "servicequotas": quotas.service(),
         }
         moto_fixes.install()

@@ -31,6 +31,7 @@ class SavingFacts:
     :param resources: the platform's own.
     :param items: what of them costs money.
     :param spot: USD per hour now, by instance type, the mean of the zones.
+    :param plan: USD per hour under a one-year Compute Savings Plan without upfront payment, by instance type.
     :param lines: the bill of the last whole day.
     :param stateful: workloads of components that hold data.
     :param cluster: what runs; ``None`` when it could not be read.
@@ -44,6 +45,7 @@ class SavingFacts:
     book: PriceBook
     rates: SavingsRates
     spot: Mapping[str, float] = field(default_factory=dict)
+    plan: Mapping[str, float] = field(default_factory=dict)
     lines: Sequence[BillLine] = ()
     stateful: frozenset[str] = frozenset()
     cluster: ClusterFacts | None = None

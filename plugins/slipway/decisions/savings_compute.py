@@ -95,7 +95,8 @@ def _graviton(facts: SavingFacts, name: str, spec: NodeGroup, nodes: list[Resour
 
 def _savings_plan(facts: SavingFacts, groups: dict[str, list[Resource]]) -> Iterator[Saving]:
     """A commitment for what is always there: the minimum of every group, on demand."""
-    usd, hourly, parts = 0.0, 0.0, []
+    usd, hourly, parts, assumed = 0.0, 0.0, [], set()
+    committed: list[str] = []
     for name, nodes in groups.items():
         spec = facts.platform.environment.node_groups[name]
         on_demand = [one for one in nodes if not one.attributes.get("spot")]
@@ -106,22 +107,34 @@ def _savings_plan(facts: SavingFacts, groups: dict[str, list[Resource]]) -> Iter
         price = facts.book.instance(kind)
         if price is None:
             continue
-        share = facts.rates.compute_savings_plan.get(kind.partition(".")[0], facts.rates.compute_savings_plan_default)
-        usd += (1 - share) * price * HOURS_PER_MONTH * count
-        hourly += share * price * count
-        parts.append(name)
+        rate = facts.plan.get(kind)
+        if rate is None:
+            assumed.add(kind)
+            rate = price * facts.rates.compute_savings_plan.get(
+                kind.partition(".")[0], facts.rates.compute_savings_plan_default
+            )
+        usd += (price - rate) * HOURS_PER_MONTH * count
+        hourly += rate * count
+        parts.append(f"{count} x {kind} ({name}) at {price:g} USD an hour on demand, {rate:.4g} under the plan")
+        committed.append(name)
     if usd > 0:
         yield Saving(
             name="savings-plan",
             title="Commit to what always runs (Compute Savings Plan, one year, nothing upfront)",
             monthly_usd=round(usd, 2),
-            confidence=Confidence.MEDIUM,
+            confidence=Confidence.LOW if assumed else Confidence.MEDIUM,
             breaks=f"{hourly:.3f} USD an hour are owed for a year, used or not; it covers other families and regions "
             "too, but not spot.",
             change=f"Billing console, Savings Plans, Compute, 1 year, no upfront, commitment {hourly:.3f} USD/hour",
-            evidence=f"the minimum sizes of {', '.join(sorted(parts))}; the plan's rates are from a dated table",
-            touches=[f"compute/{name}" for name in sorted(parts)],
+            evidence=f"minimum sizes: {'; '.join(sorted(parts))}; {_source_of_rates(assumed)}",
+            touches=[f"compute/{name}" for name in sorted(committed)],
         )
+
+
+def _source_of_rates(assumed: set[str]) -> str:
+    if not assumed:
+        return "rates are AWS's own offers of tonight"
+    return f"rates of {', '.join(sorted(assumed))} are a share of the dated table, since AWS's offers could not be read"
 
 
 def _zones(facts: SavingFacts, spec: NodeGroup) -> int:

@@ -18,6 +18,7 @@ from slipway.hooks.cost_explorer import find_budget, reason_of
 from slipway.hooks.kubernetes_async import KubernetesApiError
 from slipway.hooks.price_list import NO_SAVINGS, PriceListHook, spot_prices
 from slipway.hooks.resources import ResourcesHook
+from slipway.hooks.savings_plans import compute_plan_rates
 from slipway.model.bill import AccountBill, AwsBudget, PlatformBill
 from slipway.model.errors import RefusedError
 from slipway.model.platform import Platform
@@ -52,6 +53,7 @@ class CostFacts:
     """Facts of one platform at one moment.
 
     :param inventory: with what of it could not be read.
+    :param plan: hourly prices under a Compute Savings Plan, by instance type.
     :param extended: names of clusters past their version's standard support.
     :param usage: what workloads use now; ``weekly`` at the 95th percentile of a week.
     """
@@ -65,6 +67,7 @@ class CostFacts:
     account: AccountBill | None = None
     budget: AwsBudget | None = None
     spot: dict[str, float] = field(default_factory=dict)
+    plan: dict[str, float] = field(default_factory=dict)
     extended: frozenset[str] = frozenset()
     cluster: ClusterFacts | None = None
     usage: Usage | None = None
@@ -108,6 +111,7 @@ class CostFactsHook:
             account=account,
             budget=self._part("AWS budget", lambda: find_budget(self.platform), None),
             spot=self._part("spot prices", lambda: spot_prices(self.platform.region, kinds), {}),
+            plan=self._part("rates of Savings Plans", lambda: compute_plan_rates(self.platform.region, kinds), {}),
             extended=self._part("Kubernetes versions' support", lambda: self._extended(inventory), frozenset()),
         )
         self._cluster(facts)

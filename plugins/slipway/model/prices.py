@@ -34,7 +34,7 @@ class SavingsRates(Strict):
 
     :param spot: what spot costs of on-demand, when its history cannot be read.
     :param compute_savings_plan: what a one-year Compute Savings Plan without upfront payment costs of on-demand, by
-        instance family.
+        instance family, when AWS's offers cannot be read.
     """
 
     spot: float

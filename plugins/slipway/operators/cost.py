@@ -176,6 +176,7 @@ def body_of(facts: CostFacts) -> CostBody:
             book=book,
             rates=facts.rates,
             spot=spot,
+            plan=facts.plan,
             lines=[line for line in bill.lines if line.day == body.day],
             stateful=_stateful(facts.platform),
             cluster=facts.cluster,

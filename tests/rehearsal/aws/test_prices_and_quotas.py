@@ -53,6 +53,21 @@ def test_other_prices(aws: Aws, service: str, fields: dict[str, str], usd: float
     assert [_usd(product) for product in found] == [usd]
 
 
+def test_offers_of_savings_plans(aws: Aws) -> None:
+    found = aws.client("savingsplans").describe_savings_plans_offering_rates(
+        savingsPlanPaymentOptions=["No Upfront"],
+        savingsPlanTypes=["Compute"],
+        products=["EC2"],
+        filters=[{"name": "instanceType", "values": ["t3.large"]}, {"name": "region", "values": ["us-east-1"]}],
+    )["searchResults"]
+    rates = {one["savingsPlanOffering"]["durationSeconds"]: float(one["rate"]) for one in found}
+    assert rates == {31_536_000: 0.06032, 94_608_000: 0.0416}
+    one = {"name": "region", "values": ["us-east-1"]}
+    pages = aws.client("savingsplans").describe_savings_plans_offering_rates(filters=[one], maxResults=3)
+    assert len(pages["searchResults"]) == 3
+    assert pages["nextToken"]
+
+
 def test_filters_pages_and_regions(aws: Aws) -> None:
     pricing = aws.client("pricing")
     pages = pricing.get_paginator("get_products").paginate(

@@ -91,6 +91,7 @@ def test_a_retry_asks_cost_explorer_nothing(priced: Priced, monkeypatch: pytest.
         ("ce", "GetCostForecast", "forecast of Cost Explorer"),
         ("pricing", "GetProducts", "list prices of"),
         ("ec2", "DescribeSpotPriceHistory", "spot prices"),
+        ("savingsplans", "DescribeSavingsPlansOfferingRates", "rates of Savings Plans"),
         ("ec2", "DescribeNatGateways", "inventory of NAT gateways"),
         ("eks", "DescribeClusterVersions", "Kubernetes versions' support"),
     ],

@@ -12,6 +12,7 @@ from slipway.decisions.cost_allocation import ClaimFacts, ClusterFacts, NodeFact
 from slipway.decisions.cost_estimate import items
 from slipway.decisions.savings import WORTH_USD, SavingFacts, choose
 from slipway.decisions.savings_compute import compute_savings
+from slipway.decisions.savings_plans import compute_rates
 from slipway.decisions.savings_rest import rest_savings
 from slipway.model.bill import BillLine
 from slipway.model.cost import Confidence, Saving
@@ -57,10 +58,50 @@ def test_graviton_schedule_and_commitment(find) -> None:
     assert savings["graviton/primary"].monthly_usd == 35.04
     # 3 x 0.0832 x 730 = 182.208 for 168 hours, 60 of which are needed
     assert savings["schedule"].monthly_usd == round(182.208 * (1 - 60 / 168), 2) == 117.13
-    # The minimum of primary is 3, at 73 % of on-demand.
+    # The minimum of primary is 3. Without AWS's offers, at 73 % of on-demand, and it says that this is assumed.
     assert savings["savings-plan"].monthly_usd == round(0.27 * 182.208, 2) == 49.2
+    assert savings["savings-plan"].confidence is Confidence.LOW
+    assert "rates of t3.large are a share of the dated table" in savings["savings-plan"].evidence
     # Everything falls back to primary, components with data too: no spot for it.
     assert "spot/primary" not in savings
+
+
+def test_commitment_at_the_rates_that_aws_offers(find) -> None:
+    offered = find([node("i-1"), node("i-2"), node("i-3")], plan={"t3.large": 0.0602})["savings-plan"]
+    # 3 x (0.0832 - 0.0602) x 730
+    assert offered.monthly_usd == 50.37
+    assert offered.confidence is Confidence.MEDIUM
+    assert "commitment 0.181 USD/hour" in offered.change
+    assert "AWS's own offers" in offered.evidence
+    assert offered.touches == ["compute/primary"]
+
+
+def test_only_one_year_offers_without_upfront_count() -> None:
+    def offer(rate: str, kind: str = "t3.large", usage: str = "BoxUsage:t3.large", **plan: object) -> dict[str, object]:
+        return {
+            "savingsPlanOffering": {
+                "paymentOption": "No Upfront", "planType": "Compute", "durationSeconds": 31_536_000, "currency": "USD",
+                **plan,
+            },
+            "rate": rate,
+            "unit": "Hrs",
+            "usageType": usage,
+            "properties": [
+                {"name": "instanceType", "value": kind},
+                {"name": "productDescription", "value": "Linux/UNIX"},
+                {"name": "tenancy", "value": "shared"},
+            ],
+        }  # fmt: skip
+
+    offers = [
+        offer("0.0602"),
+        offer("0.0416", durationSeconds=94_608_000),
+        offer("0.0550", paymentOption="All Upfront"),
+        offer("0.0500", planType="EC2Instance"),
+        offer("0.0832", usage="UnusedBox:t3.large"),
+        offer("0.0700", kind="m5.large"),
+    ]
+    assert compute_rates(offers, ["t3.large"]) == {"t3.large": 0.0602}
 
 
 def test_spot_is_for_groups_without_data_at_its_price_of_now(find, platform: Platform) -> None:
