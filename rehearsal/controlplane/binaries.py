@@ -1,8 +1,9 @@
 """Where Kubernetes' own programs come from.
 
 In this order: a folder named by ``KUBERNETES_BIN_DIR``, PATH when the version is the pinned one, what an earlier call
-left in the cache, a build from the pinned Go modules beside this file. Module sums are in ``go.sum``, so what is built
-is what was pinned. Licences: etcd, Kubernetes and kwok are Apache-2.0.
+left in the cache, the official release (see `rehearsal.controlplane.binaries_release`), a build from the pinned Go
+modules beside this file. Module sums are in ``go.sum``, so what is built is what was pinned. Licences: etcd, Kubernetes
+and kwok are Apache-2.0. etcd and kwok are always built: nothing was found that pins a download of them.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+
+from rehearsal.controlplane.binaries_release import Release, SumError
 
 KUBERNETES_VERSION = "v1.36.3"
 VARIABLE = "KUBERNETES_BIN_DIR"
@@ -48,27 +51,29 @@ class BinaryError(RuntimeError):
 
 
 class Binaries:
-    """Finds, or builds, the programs of a control plane.
+    """Finds, downloads or builds the programs of a control plane.
 
-    :param cache: folder for built programs, outside the repository.
+    :param cache: folder for downloaded and built programs, outside the repository.
+    :param release: where they are downloaded from.
     """
 
-    def __init__(self, cache: Path | None = None) -> None:
+    def __init__(self, cache: Path | None = None, release: Release | None = None) -> None:
+        self._release = release or Release(KUBERNETES_VERSION)
         base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         self._cache = cache or base / "slipway" / "kubernetes" / KUBERNETES_VERSION
 
     def path(self, name: str) -> str:
         """Path of a program.
 
-        :raises BinaryError: not found, and cannot be built.
+        :raises BinaryError: not found, and cannot be downloaded or built; or the download was not what was published.
         """
         found = self._chosen(name) or self._on_path(name)
         if found:
             return found
-        built = self._cache / name
-        if not built.is_file():
-            self._build(name, built)
-        return str(built)
+        kept = self._cache / name
+        if not kept.is_file() and not self._download(name, kept):
+            self._build(name, kept)
+        return str(kept)
 
     def ensure(self, names: Iterable[str] = PLANE) -> None:
         """Have programs, building what is missing.
@@ -81,10 +86,11 @@ class Binaries:
     def require_possible(self, names: Iterable[str] = PLANE) -> None:
         """Look whether `ensure` may succeed, without building anything.
 
-        :raises BinaryError: a program is missing and there is no Go to build it with.
+        :raises BinaryError: a program is missing, is not to be downloaded, and there is no Go to build it with.
         """
         for name in names:
-            if not (self._chosen(name) or self._on_path(name) or (self._cache / name).is_file()):
+            here = self._chosen(name) or self._on_path(name) or (self._cache / name).is_file()
+            if not (here or shutil.which("go") or self._release.has(name)):
                 _require_go(name)
 
     def _chosen(self, name: str) -> str | None:
@@ -102,6 +108,15 @@ class Binaries:
             return found
         told = subprocess.run([found, "--version"], capture_output=True, text=True, check=False, timeout=20).stdout
         return found if re.search(rf"{re.escape(KUBERNETES_VERSION)}\b", told) else None
+
+    def _download(self, name: str, target: Path) -> bool:
+        try:
+            taken = self._release.download(name, target)
+        except SumError as error:
+            raise BinaryError(str(error)) from error
+        if taken:
+            print(f"Downloaded {name} {KUBERNETES_VERSION}, the official release", file=sys.stderr, flush=True)
+        return taken
 
     def _build(self, name: str, target: Path) -> None:
         go = _require_go(name)
@@ -140,8 +155,9 @@ def _require_go(name: str) -> str:
     go = shutil.which("go")
     if not go:
         raise BinaryError(
-            f"{name} {KUBERNETES_VERSION} is not here. Put Kubernetes' server programs, etcd and kwok into a "
-            f"folder and name it by {VARIABLE}, or install Go 1.26 or newer to have them built from their modules"
+            f"{name} {KUBERNETES_VERSION} is not here and could not be downloaded. Put Kubernetes' server programs, "
+            f"etcd and kwok into a folder and name it by {VARIABLE}, or install Go 1.26 or newer to have them built "
+            "from their modules"
         )
     return go
 
