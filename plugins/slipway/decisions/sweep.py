@@ -11,20 +11,15 @@ import shlex
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
+from slipway.decisions.cost_estimate import items, price_of
 from slipway.model.platform import Platform, Stack
-from slipway.model.prices import PriceTable
+from slipway.model.prices import PriceBook
 from slipway.model.records import Record
 from slipway.model.resource import Inventory, Kind, Resource, Unread
 
-# AWS's own convention for a month.
-HOURS_PER_MONTH = 730
 BACKUP_TAG = "slipway:backup"
-# Prices that no table of ours has yet, us-east-1, gathered 2026-11-22 (sources as in include/prices).
-_SECRET_USD = 0.40
-_SNAPSHOT_USD_PER_GIB = 0.05
-_LOG_USD_PER_GB = 0.03
-_ALARM_USD = 0.10
-_ENDPOINT_USD_PER_HOUR = 0.01
+SNAPSHOTS = "AmazonEC2/EBS:SnapshotUsage"
+ALARMS = "AmazonCloudWatch/CW:AlarmMonitorUsage"
 
 
 class Keep(StrEnum):
@@ -83,7 +78,7 @@ class Sweep(Record):
         return head + "".join(f"\n  - {line}" for line in lines)
 
 
-def sweep(inventories: Iterable[Inventory], platform: Platform, prices: PriceTable, keep: Sequence[Keep]) -> Sweep:
+def sweep(inventories: Iterable[Inventory], platform: Platform, prices: PriceBook, keep: Sequence[Keep]) -> Sweep:
     """Judge what is there.
 
     :param inventories: of the platform's region, and of the others as far as they were looked at.
@@ -139,41 +134,42 @@ def _is_state(one: Resource, platform: Platform, keys: Iterable[str]) -> bool:
     return one.kind == Kind.KEY and one.id in set(keys)
 
 
-def monthly_usd(one: Resource, prices: PriceTable) -> float | None:
-    """List price of a resource as it stands, USD a month, without traffic and other use; ``None`` when not known."""
-    hourly = {name: price * HOURS_PER_MONTH for name, price in prices.hourly.items()}
-    free = {
+# What stands there without costing anything by itself.
+_FREE = frozenset(
+    {
         Kind.VPC, Kind.SUBNET, Kind.ROUTE_TABLE, Kind.GATEWAY, Kind.SECURITY_GROUP, Kind.INTERFACE, Kind.FLOW_LOG,
         Kind.LAUNCH_TEMPLATE, Kind.SCALING_GROUP, Kind.NODEGROUP, Kind.ADDON, Kind.POD_IDENTITY, Kind.TARGET_GROUP,
         Kind.ROLE, Kind.INSTANCE_PROFILE, Kind.OIDC_PROVIDER, Kind.ALIAS, Kind.STACK, Kind.BUDGET, Kind.TRAIL,
         Kind.RULE,
-    }  # fmt: skip
-    if one.kind in free:
-        return 0.0
-    if one.kind == Kind.INSTANCE:
-        rate = prices.instances.get(one.text("type"))
-        running = one.text("state") in {"running", "pending"}
-        return 0.0 if not running else None if rate is None else rate * HOURS_PER_MONTH
-    if one.kind == Kind.VOLUME:
-        rate = prices.gigabyte_month.get(one.text("type"))
-        return None if rate is None else rate * one.number("gib")
-    if one.kind == Kind.CLUSTER:
-        return hourly["control-plane"]
-    if one.kind == Kind.ENDPOINT:
-        zones = one.number("zones") if one.text("type") != "Gateway" else 0.0
-        return zones * _ENDPOINT_USD_PER_HOUR * HOURS_PER_MONTH
-    flat = {
-        Kind.NAT: hourly["nat-gateway"],
-        Kind.ADDRESS: hourly["public-ipv4"],
-        Kind.BALANCER: hourly["load-balancer"],
-        Kind.CLASSIC_BALANCER: hourly["load-balancer"],
-        Kind.KEY: prices.monthly["kms-key"],
-        Kind.SECRET: _SECRET_USD,
-        Kind.ALARM: _ALARM_USD,
-        Kind.SNAPSHOT: _SNAPSHOT_USD_PER_GIB * one.number("gib"),
-        Kind.LOG_GROUP: _LOG_USD_PER_GB * one.number("bytes") / 1e9,
     }
-    return next((usd for kind, usd in flat.items() if kind == one.kind), None)
+)  # fmt: skip
+# What a bucket costs is what lies in it, which an inventory does not know.
+_UNKNOWN = frozenset({Kind.BUCKET})
+
+
+def monthly_usd(one: Resource, prices: PriceBook) -> float | None:
+    """List price of a resource as it stands, USD a month, without traffic and other use; ``None`` when not known.
+
+    The parts of a resource and their prices are those of the cost estimate. A snapshot counts as large as its disk,
+    which is the most that it can cost.
+    """
+    if one.kind in _FREE:
+        return 0.0
+    if one.kind in _UNKNOWN or one.kind not in set(Kind):
+        return None
+    parts = [(part.key, part.count) for part in items([one])]
+    if one.kind == Kind.SNAPSHOT:
+        parts.append((SNAPSHOTS, one.number("gib")))
+    if one.kind == Kind.ALARM:
+        parts.append((ALARMS, 1.0))
+    costs = []
+    for key, count in parts:
+        # The price of spot changes by the hour: what it saves is not promised here.
+        found = price_of(key.replace("/SpotUsage:", "/BoxUsage:"), prices, {})
+        if found is None:
+            return None
+        costs.append(found[1] * count)
+    return sum(costs)
 
 
 _COMMANDS: dict[str, str] = {

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence, Set
 
 from slipway.decisions.sweep import Keep, Sweep, is_kept, is_leaving, monthly_usd
 from slipway.model.platform import Platform
-from slipway.model.prices import PriceTable
+from slipway.model.prices import PriceBook
 from slipway.model.records import Record
 from slipway.model.resource import Inventory, Kind, Resource, by_kind
 
@@ -39,7 +39,7 @@ class Survey(Record):
     intruders: list[str] = []
 
 
-def survey(platform: Platform, found: Sweep, account: str, prices: PriceTable, notes: Sequence[str] = ()) -> Survey:
+def survey(platform: Platform, found: Sweep, account: str, prices: PriceBook, notes: Sequence[str] = ()) -> Survey:
     """Describe a teardown for the person who decides on it.
 
     :param found: what a sweep would call left over now is what goes.

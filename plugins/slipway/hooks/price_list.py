@@ -58,6 +58,10 @@ class PriceListHook:
             self._keep(found)
         return found
 
+    def kept(self) -> PriceBook:
+        """The price book that the bucket has, however old, else the dated table: for those who must not write."""
+        return self._cached() or book(self.platform.region, {}, self.table(), self.table().gathered)
+
     def table(self) -> PriceTable:
         """The dated table of the region, or of the region whose prices are the usual reference."""
         folder = include_dir() / "prices"

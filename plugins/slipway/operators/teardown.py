@@ -10,17 +10,16 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
-from slipway.catalog.documents import load_document
-from slipway.catalog.paths import include_dir
 from slipway.decisions.sweep import Keep, Sweep, sweep
 from slipway.decisions.teardown import Survey, survey
 from slipway.hooks.aws import AwsError, code_of, explained
 from slipway.hooks.eks import EksHook
 from slipway.hooks.lease import LeaseHook
+from slipway.hooks.price_list import PriceListHook
 from slipway.hooks.resources import ResourcesHook, other_regions
 from slipway.model.errors import LeaseLostError, Problem, RefusedError
 from slipway.model.platform import Platform
-from slipway.model.prices import PriceTable
+from slipway.model.prices import PriceBook
 from slipway.model.records import Action, Change, Record
 from slipway.model.resource import Inventory
 from slipway.operators.base import FINAL_ERRORS, platform_of
@@ -46,9 +45,9 @@ def keep_of(context: Context) -> list[Keep]:
     return [Keep(name) for name in (DEFAULT_KEEP if chosen is None else chosen)]
 
 
-def load_prices() -> PriceTable:
-    """The dated price table of the repository."""
-    return load_document(include_dir() / "prices" / "us-east-1.yaml", PriceTable, "include/prices/us-east-1.yaml")
+def load_prices(platform: Platform) -> PriceBook:
+    """The platform's price book as the nightly cost run left it, else the dated table; asks and writes nothing new."""
+    return PriceListHook(platform).kept()
 
 
 def look_everywhere(context: Context, platform: Platform) -> list[Inventory]:
@@ -88,7 +87,7 @@ class SurveyOperator(BaseOperator):
         """
         try:
             platform = platform_of(context)
-            prices = load_prices()
+            prices = load_prices(platform)
             found = sweep(look_everywhere(context, platform), platform, prices, keep_of(context))
             notes = state_notes(platform)
         except FINAL_ERRORS as error:
@@ -188,7 +187,7 @@ class SweepOperator(TeardownOperator):
         """Look, and look again while things are still on their way out."""
         if context["ti"].xcom_pull("acquire_lease") is None:
             raise AirflowFailException("Nothing was torn down: a task before the first deletion failed; see there")
-        found = sweep(look_everywhere(context, platform), platform, load_prices(), keep_of(context))
+        found = sweep(look_everywhere(context, platform), platform, load_prices(platform), keep_of(context))
         if not found.clean and self._look_again(progress):
             self.log.info("Looking again: %s", found)
             self.pause(platform, progress)

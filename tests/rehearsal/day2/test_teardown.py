@@ -352,6 +352,6 @@ def delete_cluster(aws: Aws, platform: Platform) -> None:
 def require_nothing(platform: Platform, keep: list[Keep]) -> list[object]:
     """Fail when anything of ours is left that was not to be kept; what was kept."""
     found = inventory(platform)
-    verdict = sweep([found], platform, load_prices(), keep)
+    verdict = sweep([found], platform, load_prices(platform), keep)
     assert verdict.clean, f"{verdict}\n{show(found)}"
     return list(verdict.kept)

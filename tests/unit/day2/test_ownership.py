@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import pytest
+from slipway.catalog.documents import load_document
+from slipway.catalog.paths import include_dir
 from slipway.decisions.ownership import claim, linked
+from slipway.decisions.price_list import book
 from slipway.decisions.sweep import Keep, monthly_usd, removal_command, sweep
 from slipway.decisions.teardown import stray
 from slipway.hooks.removal import REMOVABLE
 from slipway.model.environment import Environment
 from slipway.model.platform import Platform
-from slipway.model.prices import PriceTable
+from slipway.model.prices import PriceBook, PriceTable
 from slipway.model.resource import Inventory, Kind, Resource, Unread
-from slipway.operators.teardown import load_prices
 
 OURS = {"slipway:platform": "slipway-dev", "slipway:managed-by": "slipway"}
 
@@ -33,8 +35,9 @@ def platform() -> Platform:
 
 
 @pytest.fixture
-def prices() -> PriceTable:
-    return load_prices()
+def prices() -> PriceBook:
+    table = load_document(include_dir() / "prices" / "us-east-1.yaml", PriceTable, "us-east-1.yaml")
+    return book("us-east-1", {}, table, table.gathered)
 
 
 def one(
@@ -100,7 +103,7 @@ def test_an_interface_belongs_to_what_holds_it(platform: Platform) -> None:
     assert [resource.id for resource in stray(inventory, platform, [], {"nat-1", "vpc-1"}, REMOVABLE)] == []
 
 
-def test_sweep_sorts_left_kept_and_leaving(platform: Platform, prices: PriceTable) -> None:
+def test_sweep_sorts_left_kept_and_leaving(platform: Platform, prices: PriceBook) -> None:
     bucket = one(Kind.BUCKET, platform.bucket, OURS)
     key = one(Kind.KEY, "key-1", OURS, state="PendingDeletion")
     secret = one(Kind.SECRET, "slipway-dev/a/b", OURS)
@@ -114,14 +117,35 @@ def test_sweep_sorts_left_kept_and_leaving(platform: Platform, prices: PriceTabl
     assert not found.clean
 
 
-def test_an_unread_part_is_no_proof(platform: Platform, prices: PriceTable) -> None:
+def test_an_unread_part_is_no_proof(platform: Platform, prices: PriceBook) -> None:
     inventory = Inventory(
         region="us-east-1", account="1", resources=[], unread=[Unread(part="EBS volumes", reason="AccessDenied")]
     )
     assert not sweep([inventory], platform, prices, []).clean
 
 
-def test_prices_and_commands(prices: PriceTable) -> None:
+def test_the_sweep_has_no_prices_of_its_own(prices: PriceBook) -> None:
+    """Whatever the book says a price is, that is what a leftover costs."""
+    twice = {key: price.model_copy(update={"usd": 2 * price.usd}) for key, price in prices.prices.items()}
+    dearer = prices.model_copy(update={"prices": twice})
+    costing = [
+        one(Kind.CLUSTER, "c"), one(Kind.NAT, "n"), one(Kind.ADDRESS, "a"), one(Kind.BALANCER, "b"),
+        one(Kind.CLASSIC_BALANCER, "b"), one(Kind.ENDPOINT, "e", type="Interface", zones=2), one(Kind.KEY, "k"),
+        one(Kind.SECRET, "s"), one(Kind.ALARM, "m"), one(Kind.SNAPSHOT, "s", gib=8),
+        one(Kind.LOG_GROUP, "l", bytes=9e9),
+        one(Kind.VOLUME, "v", gib=8, type="gp3"), one(Kind.INSTANCE, "i", type="t3.large", state="running"),
+    ]  # fmt: skip
+    for resource in costing:
+        usd = monthly_usd(resource, prices)
+        assert usd, resource
+        assert monthly_usd(resource, dearer) == pytest.approx(2 * usd), resource
+    rest = set(Kind) - {resource.kind for resource in costing}
+    assert {kind for kind in rest if monthly_usd(one(kind, "x"), prices) is None} == {Kind.BUCKET}
+    assert all(not monthly_usd(one(kind, "x"), prices) for kind in rest)
+    assert monthly_usd(one(Kind.INSTANCE, "i", type="t3.large", state="stopped"), prices) == 0.0
+
+
+def test_prices_and_commands(prices: PriceBook) -> None:
     assert monthly_usd(one(Kind.VOLUME, "v", gib=50, type="gp3"), prices) == pytest.approx(4.0)
     assert monthly_usd(one(Kind.NAT, "n"), prices) == pytest.approx(32.85)
     assert monthly_usd(one(Kind.ADDRESS, "a"), prices) == pytest.approx(3.65)
