@@ -1,4 +1,4 @@
-"""The deploy: preflight, the lease around everything, five stages, each closed by its gate."""
+"""The deploy: preflight, the lease around everything, five stages, each closed by its gate, and a way back."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.sdk import TaskGroup, chain
+from airflow.sdk import TaskGroup, TriggerRule, chain
 from airflow.sdk.bases.operator import BaseOperator
 
 from slipway.build.component import ComponentGroup, component_group
@@ -15,6 +15,7 @@ from slipway.build.infrastructure import build as build_infrastructure
 from slipway.catalog.components import load_components
 from slipway.model.component import Component, StageName
 from slipway.operators.gate import GateOperator
+from slipway.operators.gate_rollback import RollBackStageOperator
 from slipway.operators.lease import AcquireLeaseOperator, ReleaseLeaseOperator
 from slipway.operators.preflight import PreflightOperator
 
@@ -49,9 +50,12 @@ def build_deploy() -> None:
     for stage in stages:
         chain(before, stage.roots)
         before = stage.gate
+    # Beside the last gate and not behind it, where its own success would hide that the gate failed.
+    back = RollBackStageOperator(task_id="roll_back", trigger_rule=TriggerRule.ONE_FAILED)
+    chain([*(stage.gate for stage in stages[:-1]), *stages[-1].gate.upstream_list], back)
     # Also after a failure: whoever comes next need not wait for the lease to expire. It must not decide the run's
     # state: a teardown that may fail the run becomes the run's only leaf, and its success would hide a failed gate.
-    chain(before, release.as_teardown(setups=acquire, on_failure_fail_dagrun=False))
+    chain([before, back], release.as_teardown(setups=acquire, on_failure_fail_dagrun=False))
 
 
 def _stage(stage: StageName, components: Mapping[str, Component]) -> Stage:

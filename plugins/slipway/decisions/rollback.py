@@ -50,6 +50,28 @@ def choose(releases: Sequence[Release], asked: int | None) -> Release:
     return earlier[-1]
 
 
+def before_run(releases: Sequence[Release], run_id: str) -> Release | None:
+    """The release to go back to from what a run deployed: the last one before it that was seen ready.
+
+    The same for every try, also once the rollback has made a release of its own: it counts from the run's first.
+
+    :param releases: oldest first.
+    :returns: ``None`` when the run did not change the component.
+    :raises LookupError: there is nothing to go back to; says why.
+    """
+    first = next((index for index, one in enumerate(releases) if one.run_id == run_id), None)
+    if first is None:
+        return None
+    earlier = releases[:first]
+    if not earlier:
+        raise LookupError("this is its first release: there is nothing to go back to")
+    ready = [one for one in earlier if one.state is ReleaseState.READY]
+    if not ready:
+        kept = ", ".join(f"{one.number} ({one.state.value})" for one in earlier)
+        raise LookupError(f"no release before this run was ever ready; there are {kept}")
+    return ready[-1]
+
+
 def differences(now: Sequence[Manifest], then: Sequence[Manifest]) -> list[str]:
     """What going from one release's manifests to another's changes, one line per object or field."""
     before = {ObjectRef.of(item).identity: item for item in now}

@@ -41,7 +41,8 @@ class Policies(_Strict):
     :param scale_cooldown_hours: hours between two changes of one node group.
     :param light_checks: checks that a health run repeats inside the cluster, at most; 0 for none.
     :param drift: objects that differ from Git; ``auto`` brings them back.
-    :param rollback_on_failed_gate: whether a deploy whose stage did not prove itself goes back by itself.
+    :param rollback_on_failed_gate: whether what a deploy changed in a stage goes back when the stage's gate fails.
+    :param rollback_stateful: whether that includes components that hold data, which going back cannot undo.
     """
 
     runbooks: PolicyChoice = Policy.SUGGEST
@@ -52,6 +53,7 @@ class Policies(_Strict):
     light_checks: Annotated[int, Field(ge=0, le=20)] = 5
     drift: PolicyChoice = Policy.SUGGEST
     rollback_on_failed_gate: bool = False
+    rollback_stateful: bool = False
 
 
 Level = Literal["Degraded", "Down"]

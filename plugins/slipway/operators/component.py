@@ -112,55 +112,21 @@ class DeployComponentOperator(PlatformOperator):
 
     def act(self, context: Context, platform: Platform) -> Any:
         """Apply, and defer until ready unless that is already so."""
-        from slipway.hooks.certificates import trusting
         from slipway.hooks.kubernetes import EksAccess
-        from slipway.hooks.secrets import SecretsHook, copies
 
         skip_if_disabled(self.component, platform)
         objects = self.wanted(context, platform)
-        wanted = self.component.spec.secrets
-        hook = SecretsHook(platform) if wanted else None
-        ensured = [(secret, *hook.ensure(self.component, secret)) for secret in wanted] if hook else []
-        objects = trusting(objects, {secret.name: values for secret, values, _ in ensured})
-        made = [one for secret, values, _ in ensured for one in copies(self.component, secret, values)]
         access = EksAccess.of(platform)
         endpoint = access.endpoint()
         since = datetime.now(UTC)
-        run_id = context["dag_run"].run_id
-        changes, release, verdict = asyncio.run(self._deploy(access, endpoint, objects, made, run_id, since))
-        reported = self.report([*(change for _, _, change in ensured), *changes])
+        changes, release, verdict = put(
+            self.component, platform, objects, (access, endpoint), context["dag_run"].run_id, since
+        )
+        reported = self.report(changes)
         if verdict.state is Readiness.READY:
             self.log.info("%s is ready, release %d", self.component.name, release.number)
             return reported
         return self._wait(endpoint, release, since, reported)
-
-    async def _deploy(
-        self,
-        access: EksAccess,
-        endpoint: ClusterEndpoint,
-        objects: Manifests,
-        secrets: Manifests,
-        run_id: str,
-        now: datetime,
-    ) -> tuple[list[Change], Release, Verdict]:
-        from slipway.hooks.apply import Applier
-        from slipway.hooks.kubernetes_async import connect
-        from slipway.hooks.releases import Releases, unpruned
-        from slipway.hooks.rollouts import observe
-
-        name = self.component.name
-        refs = [ObjectRef.of(item) for item in [*secrets, *objects]]
-        async with connect(access, endpoint) as api:
-            store, applier = Releases(api), Applier(api)
-            release = await store.begin(name, objects, refs, run_id, now)
-            applied = await _final(applier.apply([*secrets, *objects]))
-            earlier = unpruned(await store.list_releases(name))
-            pruned = await applier.prune(name, left_over(earlier, [item.ref for item in applied]))
-            release = await store.advance(release, ReleaseState.APPLIED)
-            verdict = judge(await observe(api, awaited(refs)), now, now + self.component.spec.timeout, now)
-            if verdict.state is Readiness.READY:
-                release = await store.advance(release, ReleaseState.READY)
-        return [*(item.change for item in applied), *pruned], release, verdict
 
     def _wait(self, endpoint: ClusterEndpoint, release: Release, since: datetime, reported: list[Any]) -> None:
         from slipway.triggers.component import ComponentReadyTrigger
@@ -210,6 +176,58 @@ class DeployComponentOperator(PlatformOperator):
             found = await store.get_release(self.component.name, number)
             if found:
                 await store.advance(found[0], ReleaseState.READY)
+
+
+def put(
+    component: Component,
+    platform: Platform,
+    objects: Manifests,
+    cluster: tuple[EksAccess, ClusterEndpoint],
+    run_id: str,
+    now: datetime,
+) -> tuple[list[Change], Release, Verdict]:
+    """Apply manifests as a component's release: secrets, objects, pruning, record; and see whether it is ready.
+
+    :param cluster: the way in, and where it is.
+    """
+    from slipway.hooks.certificates import trusting
+    from slipway.hooks.secrets import SecretsHook, copies
+
+    wanted = component.spec.secrets
+    hook = SecretsHook(platform) if wanted else None
+    ensured = [(secret, *hook.ensure(component, secret)) for secret in wanted] if hook else []
+    objects = trusting(objects, {secret.name: values for secret, values, _ in ensured})
+    made = [one for secret, values, _ in ensured for one in copies(component, secret, values)]
+    changes, release, verdict = asyncio.run(_put(component, cluster, objects, made, run_id, now))
+    return [*(change for _, _, change in ensured), *changes], release, verdict
+
+
+async def _put(
+    component: Component,
+    cluster: tuple[EksAccess, ClusterEndpoint],
+    objects: Manifests,
+    secrets: Manifests,
+    run_id: str,
+    now: datetime,
+) -> tuple[list[Change], Release, Verdict]:
+    from slipway.hooks.apply import Applier
+    from slipway.hooks.kubernetes_async import connect
+    from slipway.hooks.releases import Releases, unpruned
+    from slipway.hooks.rollouts import observe
+
+    name = component.name
+    refs = [ObjectRef.of(item) for item in [*secrets, *objects]]
+    async with connect(*cluster) as api:
+        store, applier = Releases(api), Applier(api)
+        release = await store.begin(name, objects, refs, run_id, now)
+        applied = await _final(applier.apply([*secrets, *objects]))
+        earlier = unpruned(await store.list_releases(name))
+        pruned = await applier.prune(name, left_over(earlier, [item.ref for item in applied]))
+        release = await store.advance(release, ReleaseState.APPLIED)
+        verdict = judge(await observe(api, awaited(refs)), now, now + component.spec.timeout, now)
+        if verdict.state is Readiness.READY:
+            release = await store.advance(release, ReleaseState.READY)
+    return [*(item.change for item in applied), *pruned], release, verdict
 
 
 async def _final(applying: Awaitable[list[Applied]]) -> list[Applied]:
