@@ -71,7 +71,8 @@ def _stage(stage: StageName, components: Mapping[str, Component]) -> Stage:
         gate = GateOperator(task_id="gate", stage=stage, components=list(mine.values()))
         ends = [*base, *(end for one in groups.values() for end in one.checks or [one.deploy])]
         chain(ends, gate)
-    return Stage(roots, gate)
+    # Without components the gate alone is the stage, and waits its turn like any other.
+    return Stage(roots or [gate], gate)
 
 
 def _wire(
