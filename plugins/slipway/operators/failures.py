@@ -60,15 +60,18 @@ class FailurePolicy(RetryPolicy):
         return cls()
 
 
-def failure_of(exception: BaseException | None, context: Any) -> Failure:
+def failure_of(exception: BaseException | str | None, context: Any) -> Failure:
     """What a task's failure says, with the task it happened to.
 
-    :param exception: ``None`` when the process ended without one: killed, out of memory, or its machine is gone.
+    :param exception: text or ``None`` when the process ended without one: killed, out of memory, or its machine is gone.
     """
     from slipway.hooks.failures import Reading, read
 
     gone = "the process that ran it ended without a word: killed, out of memory, or its machine is gone"
-    reading = read(exception) if exception is not None else Reading(ErrorClass.UNKNOWN_OUTCOME, gone)
+    if isinstance(exception, BaseException):
+        reading = read(exception)
+    else:
+        reading = Reading(ErrorClass.UNKNOWN_OUTCOME, exception or gone)
     instance = context.get("ti") or context.get("task_instance")
     task_id, dag_id = getattr(instance, "task_id", "?"), getattr(instance, "dag_id", "?")
     again = f"; airflow tasks clear --yes --task-regex '^{task_id}$' {dag_id}"
