@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+import yaml
 from slipway.catalog.components import load_components
 from slipway.catalog.environments import load_platform
 from slipway.catalog.render import image_for, render
@@ -47,11 +48,12 @@ class Outcome:
 class Running:
     """The platform of ``make run CLUSTER=real``.
 
-    :param folder: the run's folder, which has its kubeconfig.
+    :param folder: the run's folder.
     """
 
     def __init__(self, folder: Path) -> None:
-        self.kubeconfig = folder / "kubeconfig"
+        self.kubeconfig = folder / "dataplane.kubeconfig"
+        self._folder = folder
         self._platform = load_platform("dev", None)
         self._components = {one.name: one for one in load_components()}
 
@@ -60,7 +62,14 @@ class Running:
 
         :raises AssertionError: with what to start.
         """
-        assert self.kubeconfig.is_file(), f"no platform runs: {self.kubeconfig} is missing. Start make run CLUSTER=real"
+        usual = self._folder / "kubeconfig"
+        tokens = list(self._folder.rglob("admin-token"))
+        assert tokens, f"no platform runs in {self._folder}: start make run CLUSTER=real"
+        # The usual one asks STS by a process of its own at every call, which takes longer than most calls.
+        known = yaml.safe_load(usual.read_text())
+        known["users"] = [{"name": one["name"], "user": {"token": tokens[0].read_text()}} for one in known["users"]]
+        self.kubeconfig.touch(mode=0o600)
+        self.kubeconfig.write_text(yaml.safe_dump(known))
         nodes = json.loads(self.kubectl("get", "nodes", "-o", "json"))["items"]
         runtimes = {one["status"]["nodeInfo"]["containerRuntimeVersion"] for one in nodes}
         assert runtimes, "the cluster has no nodes"

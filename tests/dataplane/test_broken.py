@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from tests.dataplane.disks import full
 from tests.dataplane.running import Running, failed_with
 
 # Checks wait for what may still come up; here it does not.
@@ -152,6 +153,12 @@ def test_airflow_without_its_scheduler(platform: Running) -> None:
         # After which its last heartbeat is too old.
         time.sleep(60)
         failed_with(platform.check("airflow", "heartbeats", **SOON), "scheduler=unhealthy", "Look at the pods")
+
+
+def test_a_full_disk(platform: Running) -> None:
+    with full(platform, "data", "postgresql", "data-postgresql-0", left=0):
+        outcome = platform.check("postgresql", "write-read", ROWS="200000")
+        failed_with(outcome, "could not be written", "No space left on device|the database system is", "VolumeFilling")
 
 
 @contextmanager
