@@ -22,7 +22,29 @@ CONFIRMATION = {
 }
 
 
-class ApproveOperator(ApprovalOperator):
+class AskOperator(ApprovalOperator):
+    """A question that is asked once: no answer in time is a no."""
+
+    ui_color = "#fecaca"
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("response_timeout", RESPONSE_TIMEOUT)
+        super().__init__(ignore_downstream_trigger_rules=True, **kwargs)
+
+    def process_trigger_event_error(self, event: dict[str, Any]) -> None:
+        """End the run. A retry would ask again, on facts that have grown older still.
+
+        :raises AirflowFailException: always.
+        """
+        if event["error_type"] != "timeout":
+            raise AirflowFailException(f"The answer could not be taken: {event['error']}. Nothing was changed")
+        raise AirflowFailException(
+            f"Nobody answered within {self.response_timeout}. Nothing was changed. Mend: start a new run, which looks "
+            "at everything anew before it asks"
+        )
+
+
+class ApproveOperator(AskOperator):
     """Asks a person for approval, showing what the survey before it found. A plan ends here.
 
     A rejection skips everything after it. Nobody is asked when the run says ``unattended``, which a protected
@@ -31,12 +53,9 @@ class ApproveOperator(ApprovalOperator):
     :param survey: task whose result holds the ``body`` to show.
     """
 
-    ui_color = "#fecaca"
-
     def __init__(self, *, survey: str = SURVEY, **kwargs: Any) -> None:
-        kwargs.setdefault("response_timeout", RESPONSE_TIMEOUT)
         kwargs.setdefault("body", "{{ ti.xcom_pull('" + survey + "')['body'] }}")
-        super().__init__(ignore_downstream_trigger_rules=True, **kwargs)
+        super().__init__(**kwargs)
         self.survey = survey
 
     def execute(self, context: Context) -> Any:
@@ -81,19 +100,13 @@ class ApproveOperator(ApprovalOperator):
             )
 
 
-class ConfirmOperator(ApprovalOperator):
+class ConfirmOperator(AskOperator):
     """The second confirmation of a protected environment: its platform's name, typed in.
 
     Skipped for environments that are not protected.
 
     :param params: pass :data:`CONFIRMATION`; Airflow tells a task's fields from the DAG's by where they are given.
     """
-
-    ui_color = "#fecaca"
-
-    def __init__(self, **kwargs: Any) -> None:
-        kwargs.setdefault("response_timeout", RESPONSE_TIMEOUT)
-        super().__init__(ignore_downstream_trigger_rules=True, **kwargs)
 
     def execute(self, context: Context) -> Any:
         """Ask where the environment is protected."""

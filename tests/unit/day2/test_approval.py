@@ -87,3 +87,10 @@ def test_only_the_exact_name_confirms(asked: list[dict[str, Any]], monkeypatch: 
     assert confirm.execute_complete(context, EVENT)["chosen"] == "Approve"
     with pytest.raises(AirflowFailException, match="allowed: 'slipway-prod'"):
         confirm.execute_complete(context, {**EVENT, "params_input": {"platform": "slipway-dev"}})
+
+
+def test_no_answer_in_time_ends_the_run_and_is_not_asked_again() -> None:
+    event = {"error": "The timeout has passed", "error_type": "timeout"}
+    for operator in operators():
+        with pytest.raises(AirflowFailException, match="Nobody answered within 1 day"):
+            operator.execute_complete({"params": {}, "task": operator}, event)
