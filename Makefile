@@ -83,6 +83,14 @@ test-watch: $(STAMP) ## Inject every fault into the rehearsal cloud, one by one:
 test-day2: $(STAMP) ## Take platforms down from every state, upgrade them, and live a whole life (8 minutes)
 	SLIPWAY_THOROUGH=1 $(BIN)/python -m pytest tests/rehearsal/day2
 
+.PHONY: kill
+kill: $(STAMP) ## Kill workers at every call of deploy, upgrade and teardown, and parts of Airflow; writes docs/reliability-kills.md (30 minutes)
+	SLIPWAY_KILL_EVERY=1 SLIPWAY_KILL_PARTS=1 SLIPWAY_KILL_RECORD=1 $(BIN)/python -m pytest tests/rehearsal/kill
+
+.PHONY: kill-sample
+kill-sample: $(STAMP) ## Kill workers at one call of twelve of deploy and teardown (3 minutes)
+	SLIPWAY_KILL_EVERY=12 SLIPWAY_KILL_RUNS="deploy teardown" $(BIN)/python -m pytest tests/rehearsal/kill
+
 SERVER_TESTS := $(addprefix tests/rehearsal/kubernetes/test_,server_side_apply.py writes.py watch.py admission.py deletion.py auth.py)
 
 .PHONY: conformance
