@@ -57,7 +57,7 @@ class PreflightOperator(BaseOperator):
         try:
             return self._judge(context)
         except (ConfigurationError, RefusedError) as error:
-            raise AirflowFailException(f"Nothing was changed. {error}") from None
+            raise AirflowFailException(f"Nothing was changed. {error}") from error
 
     def _judge(self, context: Context) -> dict[str, Any]:
         platform, rendered, demands = self._offline(context)
