@@ -36,7 +36,12 @@ REGION = "us-east-1"
 _ROOT = Path(__file__).parents[1]
 _START_TIMEOUT = 60.0
 _STOP_TIMEOUT = 10.0
-_CLUSTERS = {"emulated": "rehearsal.kubernetes", "control-plane": "rehearsal.controlplane", "real": "rehearsal.node"}
+_CLUSTERS = {
+    "emulated": "rehearsal.kubernetes",
+    "control-plane": "rehearsal.controlplane",
+    "real": "rehearsal.node",
+    "attached": "rehearsal.attached",
+}
 
 
 class Cloud:
@@ -49,7 +54,8 @@ class Cloud:
     :param state: folder in which everything survives a restart; None keeps it in memory.
     :param speed: how many times faster than AWS work proceeds; None reads ``REHEARSAL_SPEED`` (60).
     :param cluster: what is behind EKS: ``emulated``, ``control-plane`` for Kubernetes' own processes with simulated
-        nodes, or ``real`` for nodes that run containers; None reads ``CLUSTER`` (emulated).
+        nodes, ``real`` for nodes that run containers, or ``attached`` for a Kubernetes that somebody else runs, whose
+        kubeconfig ``REHEARSAL_KUBECONFIG`` names; None reads ``CLUSTER`` (emulated).
     :param policy: what the credentials in :attr:`env` may do, as a template with managed policies; everything without.
     :param policy_parameters: of that template.
     :raises CloudError: no such kind of cluster.

@@ -54,6 +54,8 @@ class Admin:
             (f"{base}/addons/{{name}}", "PUT", self.put_addon),
             (f"{base}/addons/{{name}}", "DELETE", self.delete_addon),
             (f"{base}/review", "POST", self.review),
+            # For an API server that was configured before its cluster had a name.
+            ("/review", "POST", self.review),
         ]
         return Starlette(
             routes=[Route(path, handler, methods=[method]) for path, method, handler in routes],
@@ -123,11 +125,14 @@ class Admin:
         return await self._deleted(self._clusters.get(cluster).addons.remove, name)
 
     async def review(self, request: Request) -> Response:
-        """A kube-apiserver's TokenReview."""
+        """A kube-apiserver's TokenReview, of the cluster that is named or of the only one there is."""
         asked = await request.json()
-        cluster = self._clusters.get(request.path_params["cluster"])
-        token = asked["spec"]["token"]
-        status = await iam.review(token, cluster.spec["name"], cluster.access, self._sts, self._secrets)
+        named = request.path_params.get("cluster") or next(iter(self._clusters.ids()), None)
+        status: dict[str, Any] = {"authenticated": False}
+        if named is not None:
+            cluster = self._clusters.get(named)
+            token = asked["spec"]["token"]
+            status = await iam.review(token, cluster.spec["name"], cluster.access, self._sts, self._secrets)
         return JSONResponse({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "status": status})
 
     async def _locked(self, work: Callable[..., Any], *arguments: Any) -> Response:

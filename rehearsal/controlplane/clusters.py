@@ -95,7 +95,7 @@ class Clusters:
 
     def delete(self, cluster_id: str) -> None:
         """Stop a cluster and forget all it kept."""
-        self.get(cluster_id).plane.stop()
+        self.get(cluster_id).plane.discard()
         del self._clusters[cluster_id]
         shutil.rmtree(self._folder / cluster_id, ignore_errors=True)
 

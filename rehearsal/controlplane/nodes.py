@@ -37,7 +37,7 @@ def reconcile(
     wanted = {machine.name: machine for machine in machines(cluster, region, group, spec)}
     present = {node.metadata.name for node in _nodes(core, group)}
     for name, machine in wanted.items():
-        node = _node(machine, region, group, spec)
+        node = described(machine, region, group, spec)
         if name in present:
             patch = {"metadata": {"labels": node["metadata"]["labels"]}, "spec": {"taints": node["spec"]["taints"]}}
             core.patch_node(name, patch)
@@ -116,7 +116,8 @@ def _dns_name(address: str, region: str) -> str:
     return f"ip-{address.replace('.', '-')}.{domain}.internal"
 
 
-def _node(machine: Machine, region: str, group: str, spec: dict[str, Any]) -> dict[str, Any]:
+def described(machine: Machine, region: str, group: str, spec: dict[str, Any]) -> dict[str, Any]:
+    """The Node of a machine of a group."""
     architecture = spec.get("architecture", "amd64")
     labels = {
         **spec.get("labels", {}),

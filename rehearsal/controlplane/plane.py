@@ -101,6 +101,10 @@ class Plane:
             self._kubelet = None
         self._processes.stop()
 
+    def discard(self) -> None:
+        """Stop all processes for good: what the cluster kept is deleted next."""
+        self.stop()
+
     def put_group(self, region: str, group: str, spec: dict[str, Any]) -> None:
         """Have the nodes of a group."""
         nodes.reconcile(self.api(), self.name, region, group, spec)

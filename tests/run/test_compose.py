@@ -2,24 +2,78 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
+from importlib import resources
 from typing import Any
 
+import jsonschema
 import pytest
 import yaml
 
+from rehearsal.attached.plane import POOL
 from rehearsal.run.compose_env import compose_env
 from rehearsal.run.settings import ROOT
 
 TEXT = (ROOT / "docker-compose.yaml").read_text()
-SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(TEXT)["services"]
+COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 GENERATED = dict(line.split("=", 1) for line in compose_env().splitlines())
 
 
-def test_all_parts_of_airflow_are_there() -> None:
-    assert {"postgres", "cloud", "migrate", "api-server", "scheduler", "dag-processor", "triggerer"} <= set(SERVICES)
+def test_it_is_valid_by_the_compose_specification() -> None:
+    schema = resources.files("check_jsonschema") / "builtin_schemas" / "vendor" / "compose-spec.json"
+    validator = jsonschema.Draft202012Validator(json.loads(schema.read_text()))
+    assert [f"{'.'.join(map(str, error.path))}: {error.message}" for error in validator.iter_errors(COMPOSE)] == []
+    wrong = {**COMPOSE, "services": {**SERVICES, "k3s": {**SERVICES["k3s"], "privilegd": True}}}
+    assert list(validator.iter_errors(wrong))
+
+
+def test_every_service_and_volume_and_configuration_that_is_named_exists() -> None:
+    for name, service in SERVICES.items():
+        assert set(service.get("depends_on", {})) <= set(SERVICES), name
+        mode = service.get("network_mode", "")
+        assert not mode or mode.removeprefix("service:") in SERVICES, name
+        named = {volume.split(":")[0] for volume in service.get("volumes", [])}
+        assert named <= set(COMPOSE["volumes"]), name
+        assert {one["source"] for one in service.get("configs", [])} <= set(COMPOSE["configs"]), name
+
+
+def test_all_parts_of_airflow_and_the_cluster_are_there() -> None:
+    airflow = {"postgres", "cloud", "migrate", "api-server", "scheduler", "dag-processor", "triggerer"}
+    assert airflow | {"k3s", "k3s-agent"} == set(SERVICES)
+
+
+def option(service: str, name: str) -> str:
+    """Value of an option of a service's command."""
+    return next(part.removeprefix(f"{name}=") for part in SERVICES[service]["command"] if part.startswith(f"{name}="))
+
+
+def test_the_cluster_asks_the_cloud_who_bears_a_token() -> None:
+    mounted = {one["target"]: COMPOSE["configs"][one["source"]]["content"] for one in SERVICES["k3s"]["configs"]}
+    file = next(
+        part.rpartition("=")[2] for part in SERVICES["k3s"]["command"] if "authentication-token-webhook-config" in part
+    )
+    webhook = yaml.safe_load(mounted[file])
+    # The admin API's own port, on the loopback that both share.
+    assert webhook["clusters"][0]["cluster"]["server"] == "http://127.0.0.1:6440/review"
+    assert SERVICES["k3s"]["network_mode"] == "service:cloud"
+
+
+def test_the_cloud_alone_gets_the_clusters_kubeconfig_and_finds_it_where_it_looks() -> None:
+    holders = {
+        name for name, one in SERVICES.items() if any(v.startswith("k3s-admin:") for v in one.get("volumes", []))
+    }
+    assert holders == {"k3s", "cloud"}
+    written = option("k3s", "--write-kubeconfig").removeprefix("/admin/")
+    assert SERVICES["cloud"]["environment"]["REHEARSAL_KUBECONFIG"] == f"/opt/airflow/k3s/{written}"
+
+
+def test_agents_wait_in_the_pool_that_node_groups_take_from() -> None:
+    assert option("k3s-agent", "--node-label") == f"{POOL}=free"
+    assert option("k3s-agent", "--node-taint").startswith(f"{POOL}=free:")
 
 
 @pytest.mark.parametrize("name", SERVICES)
