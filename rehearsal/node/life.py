@@ -67,7 +67,8 @@ class Life:
         return done
 
     def _deploy(self) -> Step:
-        return self._run("platform_deploy", **({"stages": self._stages} if self._stages else {}))
+        chosen: dict[str, Any] = {"stages": self._stages} if self._stages else {}
+        return self._run("platform_deploy", **chosen)
 
     def _drift(self) -> Step:
         path, reason = write_kubeconfig(self._settings, os.environ)
