@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,29 +21,46 @@ except ImportError:
 ROOT = Path(__file__).resolve().parents[2]
 IMAGES = ROOT / "docs" / "images"
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-START_SECONDS = 180
+STOP_SECONDS = 60
 
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    """The served page: its address and a token by role. SLIPWAY_PAGE names a file with one that is served already."""
-    given = os.environ.get("SLIPWAY_PAGE")
-    if given:
-        yield json.loads(Path(given).read_text())
+    """The page alone: its address and a token by role. SLIPWAY_PAGE names a file with one that is served already."""
+    with _served("light", "SLIPWAY_PAGE", tmp_path_factory.mktemp("page")) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """A whole Airflow with the page in it: its address and a password by user. SLIPWAY_AIRFLOW names one that is up."""
+    with _served("full", "SLIPWAY_AIRFLOW", tmp_path_factory.mktemp("airflow")) as found:
+        yield found
+
+
+@contextmanager
+def _served(module: str, given: str, folder: Path) -> Iterator[dict[str, Any]]:
+    if os.environ.get(given):
+        yield json.loads(Path(os.environ[given]).read_text())
         return
-    folder = tmp_path_factory.mktemp("page")
     env = {**os.environ, "PYTHONPATH": f"{ROOT / 'plugins'}{os.pathsep}{ROOT}"}
-    command = [str(ROOT / ".venv" / "bin" / "python"), "-m", "tests.browser.light", str(folder)]
+    command = [str(ROOT / ".venv" / "bin" / "python"), "-m", f"tests.browser.{module}", str(folder)]
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
             command, env=env, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
         )
         assert process.stdout is not None
-        line = process.stdout.readline()
-        if not line:
-            pytest.fail(f"the page was not served:\n{(folder / 'log').read_text()[-3000:]}")
-        yield json.loads(line)
-        process.communicate(timeout=60)
+        try:
+            line = process.stdout.readline()
+            if not line:
+                pytest.fail(f"{module} was not served:\n{(folder / 'log').read_text()[-3000:]}")
+            yield json.loads(line)
+        finally:
+            try:
+                process.communicate(timeout=STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.terminate()
+                process.wait(STOP_SECONDS)
 
 
 @pytest.fixture(scope="session")

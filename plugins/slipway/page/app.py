@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from fastapi import FastAPI
-from fastapi.staticfiles import StaticFiles
-from starlette.middleware.base import BaseHTTPMiddleware
 
 from slipway.page.api import router
 from slipway.page.cache import Cache
-from slipway.page.security import add_headers
+from slipway.page.files import Files
+from slipway.page.security import GuardedApp
 
 STATIC = Path(__file__).parent / "static"
 
@@ -19,7 +18,7 @@ def build_app() -> FastAPI:
     """The app; its files need no login, all its data does."""
     app = FastAPI(title="Slipway platform page", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.cache = Cache()
-    app.add_middleware(BaseHTTPMiddleware, dispatch=add_headers)
+    app.add_middleware(GuardedApp)
     app.include_router(router)
-    app.mount("/", StaticFiles(directory=STATIC, html=True), name="page")
+    app.mount("/", Files(STATIC), name="page")
     return app

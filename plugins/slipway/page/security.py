@@ -6,12 +6,13 @@ manager decides, whichever it is: reading a part of the page needs the right to 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from airflow.api_fastapi.auth.managers.models.resource_details import AccessView, DagAccessEntity
 from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag, requires_access_view
-from fastapi import Depends, HTTPException, Request, Response
+from fastapi import Depends, HTTPException, Request
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 # The page loads nothing from elsewhere, runs no inline script and no text as code, and only Airflow may frame it.
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -56,11 +57,23 @@ def may_trigger(request: Request, user: GetUserDep, dag_id: str) -> bool:
     return True
 
 
-async def add_headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+class GuardedApp:
     """Middleware: the headers above on everything, and no stored answer of the API."""
-    response = await call_next(request)
-    for name, value in HEADERS.items():
-        response.headers[name] = value
-    stored = "no-store" if "/api/" in request.url.path else "no-cache"
-    response.headers["Cache-Control"] = stored
-    return response
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        stored = "no-store" if "/api/" in scope["path"] else "no-cache"
+
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.update({**HEADERS, "Cache-Control": stored})
+            await send(message)
+
+        await self.app(scope, receive, guarded)

@@ -34,6 +34,7 @@ _SYSTEM_CPU, _SYSTEM_MEMORY = 0.04, 0.08
 # What pods use of what they ask for, on average.
 _CPU_USE, _MEMORY_USE = 0.45, 0.75
 _BYTES_PER_CORE = 8e6
+_WINDOWS = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
 _SUFFIX = re.compile(r"-[a-z0-9]{5,10}(-[a-z0-9]{5})?$")
 
 
@@ -199,6 +200,11 @@ def _targets(state: State, faults: Faults, now: float) -> Iterator[SyntheticSeri
         yield SyntheticSeries(
             "slipway:error_budget:remaining_ratio", labels, _constant(fault.number("remaining", -0.2))
         )
+        if "errors" in fault.spec:
+            # What is left of a budget was used up by something: the share of events that fail, over every window.
+            failing = _constant(fault.number("errors", 0))
+            for window in _WINDOWS:
+                yield SyntheticSeries(f"slipway:slo_errors:ratio_{window}", labels, failing)
     lagging = {(one.text("group", "etl"), one.text("topic", "events")): one for one in faults.of("consumer-lagging")}
     groups = {*lagging, *([("etl", "events")] if state.consumers else [])}
     for group, topic in sorted(groups):

@@ -55,7 +55,7 @@ def test_there_is_no_inline_script_or_style_to_allow() -> None:
 
 def test_every_import_is_there() -> None:
     for path in (one for one in OWN if one.suffix == ".js"):
-        for name in re.findall(r"""from ["'](\.[^"']+)["']""", path.read_text()):
+        for name in re.findall(r"""(?:from |import\()["'](\.[^"']+)["']""", path.read_text()):
             assert (path.parent / name).resolve().is_file(), f"{path.name} imports {name}"
 
 

@@ -3,8 +3,15 @@
 
 import { html, useEffect, useRef, useState } from "./common.js";
 
+let styled = null;
+
 // The library is a classic script of the page, behind the modules: it is there at the latest when the page has loaded.
 async function library() {
+  styled ??= new Promise((done) => {
+    const sheet = Object.assign(document.createElement("link"), { rel: "stylesheet", href: "vendor/uplot-1.6.32.min.css", onload: done, onerror: done });
+    document.head.append(sheet);
+  });
+  await styled;
   if (!window.uPlot && document.readyState !== "complete") {
     await new Promise((done) => window.addEventListener("load", done, { once: true }));
   }
@@ -15,6 +22,8 @@ async function library() {
 export const colour = (index) => `var(--c${index % 9})`;
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const axis = (extra) => ({ stroke: css("--quiet"), grid: { stroke: css("--line"), width: 1 }, ticks: { stroke: css("--line"), width: 1 }, font: "12px system-ui", ...extra });
+
+const day = (time) => new Date(time * 1000).toLocaleDateString(undefined, { month: "short", day: "numeric", timeZone: "UTC" });
 
 /** Series summed up from the bottom, for stacking; where there is no data there is none of the stack either. */
 export function stacked(series) {
@@ -54,7 +63,6 @@ export function Chart({ caption, times, series, stack = false, limit, marks = []
       plot?.destroy();
     };
   }, [times, series, limit, marks]);
-  const day = (time) => new Date(time * 1000).toLocaleDateString(undefined, { month: "short", day: "numeric", timeZone: "UTC" });
   return html`<figure><figcaption>${caption}</figcaption>
     ${problem ? html`<div class="note warn">${problem}; the numbers are in the table below.</div>` : null}
     <div class="chart" ref=${place} role="img" aria-label=${`${caption}. Its numbers are in the table below.`}></div>
@@ -85,7 +93,7 @@ function options(uPlot, { place, times, series, stack, limit, marks, format, max
     cursor: { drag: { x: false, y: false } },
     tzDate: (time) => uPlot.tzDate(new Date(time * 1000), "Etc/UTC"),
     scales: { x: { range: (_, low, high) => [low - 43200, high + 43200] }, y: { range: (_, low, high) => [0, Math.max(high ?? 0, limit?.value ?? 0, max ?? 0) * 1.08 || 1] } },
-    axes: [axis({ space: 60 }), axis({ values: (_, splits) => splits.map(format), size: 64 })],
+    axes: [axis({ space: 60, incrs: [1, 2, 4, 7, 14, 30].map((days) => days * 86400), values: (_, splits) => splits.map(day) }), axis({ values: (_, splits) => splits.map((one) => format(one)), size: 64 })],
     series: [{}, ...drawn],
     hooks: {
       setCursor: [

@@ -160,10 +160,16 @@ export function ReportState({ report }) {
     <p class="quiet small">${report.stale ? null : html`As of <${Time} at=${report.as_of} />, `}run ${html`<${RunLink} dag=${dag} run=${report.run_id} />`}</p>`;
 }
 
+/** A table; on a phone each row becomes a card, its cells named by their columns, so the roles are said outright. */
 export function Table({ caption, columns, rows, empty }) {
   if (!rows.length) return html`<p class="quiet">${empty ?? "Nothing."}</p>`;
-  return html`<div class="scroll" tabindex="0" role="group" aria-label=${caption}><table><caption>${caption}</caption>
-    <thead><tr>${columns.map((one) => html`<th scope="col" class=${one.num ? "num" : ""}>${one.title}</th>`)}</tr></thead>
-    <tbody>${rows.map((row) => html`<tr>${columns.map((one, index) =>
-      index ? html`<td class=${one.num ? "num" : ""}>${one.cell(row)}</td>` : html`<th scope="row">${one.cell(row)}</th>`)}</tr>`)}</tbody></table></div>`;
+  const cell = (one, row, index) => {
+    const kind = one.num ? "num" : "";
+    return index
+      ? html`<td role="cell" class=${kind} data-title=${one.title}>${one.cell(row)}</td>`
+      : html`<th role="rowheader" scope="row">${one.cell(row)}</th>`;
+  };
+  return html`<div class="scroll" tabindex="0" role="group" aria-label=${caption}><table role="table" class="stacks"><caption>${caption}</caption>
+    <thead role="rowgroup"><tr role="row">${columns.map((one) => html`<th role="columnheader" scope="col" class=${one.num ? "num" : ""}>${one.title}</th>`)}</tr></thead>
+    <tbody role="rowgroup">${rows.map((row) => html`<tr role="row">${columns.map((one, index) => cell(one, row, index))}</tr>`)}</tbody></table></div>`;
 }

@@ -31,9 +31,20 @@ function Month({ body, verdict }) {
   const spent = month.environment_usd ?? month.gross_usd;
   return html`<div class="card"><div class="row"><h3>Month to date</h3><${Pill} tone=${TONES[verdict] ?? ""}>${verdict.replaceAll("-", " ")}<//></div>
     <div class="big" data-month>${usd(spent)}</div>
-    <progress max="1" value=${Math.min(1, spent / month.budget_usd)} aria-label="Share of the budget that is spent"></progress>
+    <${Range} spent=${spent} forecast=${body.forecast.ours} budget=${month.budget_usd} />
     <div class="small">${percent(spent / month.budget_usd)} of the budget of ${usd(month.budget_usd)} after ${percent(month.days / month.days_in_month)} of the month, to ${month.through}</div>
     <div class="quiet small">This region ${usd(month.gross_usd)}. Before credits ${usd(month.credits_usd)}, refunds ${usd(month.refunds_usd)} and tax ${usd(month.tax_usd)}.</div></div>`;
+}
+
+/** What is spent, what is expected with its interval, and the budget, on one scale. */
+function Range({ spent, forecast, budget }) {
+  const most = 1.05 * Math.max(spent, budget, forecast?.high_usd ?? 0) || 1;
+  const x = (value) => `${(100 * value) / most}%`;
+  const width = (low, high) => `${(100 * Math.max(0, high - low)) / most}%`;
+  return html`<svg class="range" role="img" aria-label=${`Spent ${usd(spent)}${forecast ? `, expected ${usd(forecast.low_usd)} to ${usd(forecast.high_usd)}` : ""}, budget ${usd(budget)}`}>
+    <rect y="6" width="100%" height="12" rx="3" fill="var(--idle-bg)" /><rect y="6" width=${x(spent)} height="12" rx="3" fill="var(--c0)" />
+    ${forecast ? html`<rect x=${x(forecast.low_usd)} y="6" width=${width(forecast.low_usd, forecast.high_usd)} height="12" fill="var(--c1)" opacity=".45" /><rect x=${x(forecast.usd)} y="3" width="2" height="18" fill="var(--c1)" />` : null}
+    <rect x=${x(budget)} y="0" width="2" height="24" fill="var(--bad)" /><text x=${x(budget)} y="33" text-anchor="end">budget</text></svg>`;
 }
 
 function Forecast({ title, one }) {

@@ -13,18 +13,35 @@ export const framed = host !== window;
 // Airflow's root, wherever its host has it: this page lies one folder below.
 export const root = new URL("../", document.baseURI).pathname;
 
+const LAST = "slipway.platform";
+
+/** The platform that was last looked at, for an address that names none. */
+function remembered() {
+  try {
+    return (localStorage.getItem(LAST) ?? "").split("/");
+  } catch {
+    return [];
+  }
+}
+
 /** What the address says: ?environment=&region=#tab */
 export function address() {
   // Airflow hands the frame what follows /plugin/platform/slipway/ in its own address.
   const url = new URL(location.search || location.hash ? location.href : host.location.href);
+  const [environment = "", region = ""] = url.searchParams.has("environment") ? [] : remembered();
   return {
-    environment: url.searchParams.get("environment") ?? "",
-    region: url.searchParams.get("region") ?? "",
+    environment: url.searchParams.get("environment") ?? environment,
+    region: url.searchParams.get("region") ?? region,
     tab: url.hash.slice(1),
   };
 }
 
 export function setAddress({ environment, region, tab }) {
+  try {
+    localStorage.setItem(LAST, `${environment}/${region}`);
+  } catch {
+    // no storage: the address says it anyway
+  }
   for (const one of new Set([window, host])) {
     const url = new URL(one.location.href);
     url.searchParams.set("environment", environment);
@@ -73,8 +90,13 @@ export async function get(url, signal) {
   return read(await fetch(url, { credentials: "same-origin", headers: { Accept: "application/json" }, signal }));
 }
 
-/** The page's own API. */
-export const page = (path, signal) => get(`api/${path}`, signal);
+/** The page's own API. What head.js asked for already is taken from there, once. */
+export async function page(path, signal) {
+  const early = window.early?.[path];
+  if (!early) return get(`api/${path}`, signal);
+  delete window.early[path];
+  return read(await early);
+}
 /** Airflow's API, as the user who is signed in. */
 export const airflow = (path, signal) => get(`${root}api/v2/${path}`, signal);
 

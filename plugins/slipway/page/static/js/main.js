@@ -3,22 +3,18 @@
 import { Part, html, render, useEffect, useErrorBoundary, useRef, useState, usePart } from "./common.js";
 import { address, host, setAddress } from "./host.js";
 import { NowTab } from "./now.js";
-import { OpenTab } from "./open.js";
-import { ActTab } from "./act.js";
-import { CostTab } from "./cost.js";
-import { ScaleTab } from "./scale.js";
-import { SlosTab } from "./slos.js";
-import { ReleasesTab } from "./releases.js";
 
+// The first tab is what people come for; the others are read once it is shown.
 const TABS = [
-  ["now", "Now", NowTab],
-  ["open", "Open", OpenTab],
-  ["cost", "Cost", CostTab],
-  ["scale", "Scale", ScaleTab],
-  ["slos", "SLOs", SlosTab],
-  ["releases", "Releases", ReleasesTab],
-  ["act", "Act", ActTab],
+  ["now", "Now", async () => NowTab],
+  ["open", "Open", async () => (await import("./open.js")).OpenTab],
+  ["cost", "Cost", async () => (await import("./cost.js")).CostTab],
+  ["scale", "Scale", async () => (await import("./scale.js")).ScaleTab],
+  ["slos", "SLOs", async () => (await import("./slos.js")).SlosTab],
+  ["releases", "Releases", async () => (await import("./releases.js")).ReleasesTab],
+  ["act", "Act", async () => (await import("./act.js")).ActTab],
 ];
+const READ_OTHERS_AFTER_MS = 1500;
 
 function Page() {
   const fleet = usePart("fleet", 300);
@@ -88,16 +84,36 @@ function Tabs({ here, choose }) {
   </div>`;
 }
 
+function useTab(id) {
+  const [found, setFound] = useState(id === "now" ? { Tab: NowTab } : {});
+  useEffect(() => {
+    let gone = false;
+    const [, , load] = TABS.find(([one]) => one === id);
+    load().then(
+      (Tab) => gone || setFound({ Tab }),
+      (problem) => gone || setFound({ problem }),
+    );
+    return () => {
+      gone = true;
+    };
+  }, [id]);
+  return found;
+}
+
 function Panel({ here, fleet, may }) {
-  const [error] = useErrorBoundary((problem) => console.error(problem));
-  const [, title, Tab] = TABS.find(([id]) => id === here.tab);
+  const [broken] = useErrorBoundary((problem) => console.error(problem));
+  const [, title] = TABS.find(([id]) => id === here.tab);
+  const { Tab, problem } = useTab(here.tab);
+  const error = broken ?? problem;
+  const path = `${encodeURIComponent(here.environment)}/${encodeURIComponent(here.region)}`;
   return html`<section role="tabpanel" id="panel" aria-labelledby=${`tab-${here.tab}`} tabindex="0">
-    ${error
-      ? html`<div class="note bad" role="alert"><strong>${title} could not be shown.</strong> ${String(error)}</div>`
-      : html`<${Tab} here=${here} fleet=${fleet} may=${may} path=${`${encodeURIComponent(here.environment)}/${encodeURIComponent(here.region)}`} />`}
+    ${error ? html`<div class="note bad" role="alert"><strong>${title} could not be shown.</strong> ${String(error)}</div>` : null}
+    ${!error && Tab ? html`<${Tab} here=${here} fleet=${fleet} may=${may} path=${path} />` : null}
+    ${!error && !Tab ? html`<div class="skeleton" aria-busy="true"><span class="vh" role="status">Loading ${title}</span></div>` : null}
   </section>`;
 }
 
 const target = document.getElementById("page");
 target.replaceChildren();
 render(html`<${Page} />`, target);
+setTimeout(() => TABS.forEach(([, , load]) => load().catch(() => {})), READ_OTHERS_AFTER_MS);

@@ -21,10 +21,10 @@ function State({ data, releases }) {
   return html`
     <h2>Verdict</h2>
     ${report.found
-      ? html`<div class="cards"><div class="card">
+      ? html`<div class="cards verdict"><div class="card">
           <div class="big" data-verdict><${Pill} tone=${VERDICTS[report.verdict] ?? ""}>${report.verdict}<//></div>
           <div class="quiet">${data.since ? html`since <${Time} at=${data.since} />, ${ago(data.since)}` : "since its first report"}</div></div>
-        <div class="card"><div>${report.summary}</div><div class="quiet small">Kubernetes ${data.version || "unknown"}. Looked at ${Object.entries(data.counts).map(([what, count]) => `${number(count)} ${what}`).join(", ") || "nothing"}.</div></div></div>`
+        <div class="card"><div class="big">${report.summary}</div><div class="quiet small">Kubernetes ${data.version || "unknown"}. Looked at ${Object.entries(data.counts).map(([what, count]) => `${number(count)} ${what}`).join(", ") || "nothing"}.</div></div></div>`
       : null}
     <${ReportState} report=${report} />
     ${data.findings.length ? html`<${Findings} data=${data} />` : null}
@@ -60,7 +60,7 @@ function stateOf(one, release, asked) {
 
 function Stage({ stage, newest, asked }) {
   const gate = stage.gate;
-  return html`<section aria-label=${`Stage ${stage.name}`}>
+  return html`<section class="stage" aria-label=${`Stage ${stage.name}`}>
     <div class="row"><h3>${stage.name}</h3>
       ${gate ? html`<${Pill} tone=${gate.green ? "good" : "bad"}>${gate.green ? "gate green" : "gate red"}<//> <span class="quiet small">${gate.at ? ago(gate.at) : ""}, run <${RunLink} dag="platform_deploy" run=${gate.run_id} /></span>` : html`<span class="quiet small">no gate recorded</span>`}</div>
     ${stage.components.map((one) => html`<${Component} one=${one} release=${newest[one.name]?.[0]} asked=${asked} />`)}
@@ -72,7 +72,7 @@ function Component({ one, release, asked }) {
   const passed = one.checks.filter((two) => two.state === "passed").length;
   return html`<details class="item" data-component=${one.name}><summary><strong>${one.name}</strong><${Pill} tone=${tone}>${word}<//>
       <span class="mono quiet">${one.versions.map((two) => two.tag).filter(Boolean).join(", ")}</span>
-      <span class="quiet small grow right">${release ? html`release ${release.number}, ${ago(release.applied_at)}` : ""} ${one.checks.length ? `${passed} of ${one.checks.length} checks passed` : "no checks"}</span></summary>
+      <span class="quiet small grow right">${[release ? `release ${release.number}, ${ago(release.applied_at)}` : "", one.checks.length ? `${passed} of ${one.checks.length} checks passed` : "no checks"].filter(Boolean).join(" · ")}</span></summary>
     <div><p>${one.description}</p>
       <p class="quiet small">Namespace ${one.namespace}${one.stateful ? ", holds data" : ""}. ${one.versions.map((two) => html`<code>${two.image}</code> `)}</p>
       ${one.findings.length ? html`<ul>${one.findings.map((two) => html`<li><${Pill} tone=${VERDICTS[two.severity]}>${two.severity}<//> ${two.subject}: ${two.what}</li>`)}</ul>` : null}

@@ -9,7 +9,7 @@ export function OpenTab({ path }) {
     <h2>Once, for kubectl</h2>
     <div class="copyline"><code>${data.login}</code><${Copy} text=${data.login} label="the kubeconfig command" /></div>
     <h2>Interfaces</h2>
-    <div class="cards">${data.interfaces.map((one) => html`<${Interface} one=${one} />`)}</div>
+    <div class="cards half">${data.interfaces.map((one) => html`<${Interface} one=${one} />`)}</div>
     <h2>Load balancers</h2>
     <${Part} part=${addresses} name="The list of load balancers">${(found) => html`<${Balancers} found=${found.addresses} />`}<//>`}<//>`;
 }

@@ -12,7 +12,8 @@ export function ReleasesTab({ here, path, may }) {
 
 function Components({ data, here, path, may }) {
   const names = Object.keys(data.components).sort();
-  const [chosen, choose] = useState(names[0]);
+  // What has something to compare says more than what comes first by its name.
+  const [chosen, choose] = useState(names.find((one) => data.components[one].length > 1));
   if (!names.length) return html`<div class="empty">Nothing was deployed to this platform yet.</div>`;
   const name = names.includes(chosen) ? chosen : names[0];
   return html`<p><label>Component <select onChange=${(event) => choose(event.target.value)}>${names.map((one) => html`<option value=${one} selected=${one === name}>${one}</option>`)}</select></label></p>

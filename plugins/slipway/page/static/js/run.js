@@ -7,8 +7,10 @@ const WATCHED = ["platform_deploy", "platform_upgrade", "platform_rollback", "pl
 const STAGES = ["infrastructure", "base_services", "data_layer", "applications", "validation"];
 const DONE = new Set(["success", "failed", "skipped", "upstream_failed", "removed"]);
 const GOING = new Set(["running", "deferred", "up_for_retry", "up_for_reschedule", "awaiting_input", "restarting"]);
-const BUSY_SECONDS = 3;
+const BUSY_SECONDS = 2;
 const IDLE_SECONDS = 15;
+const OVERLAP_MS = 30000;
+const ALL_EVERY = 10;
 
 const title = (id) => id.replaceAll("_", " ");
 const seconds = (one) => (new Date(one.end_date) - new Date(one.start_date)) / 1000;
@@ -22,22 +24,35 @@ function concerns(run, here, fleet) {
   return environment === here.environment && (conf.region || first) === here.region;
 }
 
-async function tasksOf(run, signal) {
+const nothingKnown = () => ({ tasks: new Map(), asked: 0, times: 0 });
+
+/** Tasks of a run. They come with all that was rendered for them, so once they are known only changes are asked for. */
+async function tasksOf(run, signal, known = nothingKnown()) {
   const base = `dags/${encodeURIComponent(run.dag_id)}/dagRuns/${encodeURIComponent(run.dag_run_id)}/taskInstances`;
-  const found = [];
-  for (let total = 1; found.length < total; ) {
-    const answer = await airflow(`${base}?limit=1000&offset=${found.length}`, signal);
-    found.push(...answer.task_instances);
+  const now = Date.now();
+  // All of them from time to time: this clock and the server's may differ by more than the overlap.
+  const all = known.times % ALL_EVERY === 0;
+  const since = all ? "" : `&updated_at_gte=${encodeURIComponent(new Date(known.asked - OVERLAP_MS).toISOString())}`;
+  for (let offset = 0, total = 1; offset < total; ) {
+    const answer = await airflow(`${base}?limit=1000&offset=${offset}${since}`, signal);
+    for (const one of answer.task_instances) known.tasks.set(`${one.task_id} ${one.map_index}`, one);
+    offset += answer.task_instances.length;
     total = answer.task_instances.length ? answer.total_entries : 0;
   }
-  return found;
+  known.asked = now;
+  known.times += 1;
+  return [...known.tasks.values()];
 }
+
+const chosen = (run) => [...(run.conf?.stages ?? STAGES.map((one) => one.replaceAll("_", "-")))].sort().join();
 
 /** What earlier runs took: the median of the run, and each task of the last one. */
 async function historyOf(run, here, fleet, signal) {
   const answer = await airflow(`dags/${encodeURIComponent(run.dag_id)}/dagRuns?state=success&order_by=-start_date&limit=10`, signal);
   const planned = Boolean(run.conf?.plan_only);
-  const alike = answer.dag_runs.filter((one) => concerns(one, here, fleet) && Boolean(one.conf?.plan_only) === planned && one.end_date);
+  const alike = answer.dag_runs.filter(
+    (one) => concerns(one, here, fleet) && Boolean(one.conf?.plan_only) === planned && chosen(one) === chosen(run) && one.end_date,
+  );
   if (!alike.length) return null;
   const times = alike.map(seconds).sort((a, b) => a - b);
   const last = await tasksOf(alike[0], signal);
@@ -53,8 +68,9 @@ export function useRun(here, fleet) {
   useEffect(() => {
     const stop = new AbortController();
     const histories = new Map();
-    let timer = 0;
+    let known = nothingKnown();
     let last = null;
+    let timer = 0;
     const ask = async () => {
       let wait = IDLE_SECONDS;
       try {
@@ -70,7 +86,8 @@ export function useRun(here, fleet) {
           const run = runs.flat().find((one) => concerns(one, here, fleet)) ?? null;
           const id = run && `${run.dag_id} ${run.dag_run_id}`;
           if (run && !histories.has(id)) histories.set(id, await historyOf(run, here, fleet, stop.signal));
-          const tasks = run ? await tasksOf(run, stop.signal) : [];
+          if (run && id !== (last && `${last.dag_id} ${last.dag_run_id}`)) known = nothingKnown();
+          const tasks = run ? await tasksOf(run, stop.signal, known) : [];
           let ended = null;
           if (!run && last) ended = await airflow(`dags/${last.dag_id}/dagRuns/${encodeURIComponent(last.dag_run_id)}`, stop.signal);
           if (run) last = run;

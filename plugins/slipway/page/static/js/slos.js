@@ -2,6 +2,9 @@
 
 import { Part, Pill, Table, html, number, percent, usePart } from "./common.js";
 
+const UNITS = { m: "min", h: "h", d: "days", w: "weeks" };
+const inWords = (window) => `${Number.parseInt(window, 10)} ${UNITS[window.at(-1)]}`.replace(/^(1 \w+)s$/, "$1");
+
 export function SlosTab({ path }) {
   const part = usePart(`${path}/slos`, 30);
   return html`<h2>Service level objectives</h2><${Part} part=${part} name="The list of objectives">${(data) => html`<${Objectives} data=${data} />`}<//>`;
@@ -16,10 +19,10 @@ function Objectives({ data }) {
   return html`<p class="quiet">A burn rate of 1 uses the budget up exactly within its window. From the platform's own Prometheus.</p>
     <${Table} caption="Objectives of every component" empty="No component has an objective." rows=${data.objectives} columns=${[
       { title: "Objective", cell: (one) => `${one.component}: ${one.name}` },
-      { title: "Promised", num: true, cell: (one) => `${number(one.objective)} % of ${one.window}` },
+      { title: "Promised", num: true, cell: (one) => `${number(one.objective)} % of ${inWords(one.window)}` },
       { title: "Attained", num: true, cell: (one) => (one.attainment == null ? "no data" : `${one.attainment.toFixed(3)} %`) },
       { title: "Budget left", cell: (one) => html`<${Pill} tone=${tone(one.budget_left)}>${one.budget_left == null ? "no data" : percent(one.budget_left, 1)}<//>` },
-      ...data.windows.map((window) => ({ title: `Burn ${window}`, num: true, cell: (one) => (one.burn_rates[window] == null ? "no data" : number(one.burn_rates[window])) })),
+      ...data.windows.map((window) => ({ title: `Burn, ${inWords(window)}`, num: true, cell: (one) => (one.burn_rates[window] == null ? "no data" : one.burn_rates[window].toFixed(1)) })),
       { title: "Alert", cell: (one) => (one.alerts.length ? html`<${Pill} tone="bad">${one.alerts.join(", ")}<//>` : "none") },
     ]} />`;
 }
