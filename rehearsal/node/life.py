@@ -2,6 +2,7 @@
 
     make run CLUSTER=real                                        in one terminal, with SLIPWAY_INCLUDE_DIR (below)
     python -m rehearsal.node.life deploy again drift change rollback teardown     in another: these steps, in this order
+    python -m rehearsal.node.life first                                           record what make run itself deployed
     python -m rehearsal.node.life table                          write the record into docs/real-deploy.md
 
 The record is ``life.json`` in the run's folder. It is read from what Airflow keeps of the runs: what tasks returned,
@@ -54,6 +55,7 @@ class Life:
     def do(self, name: str) -> Step:
         """Do one step and record it."""
         steps: Mapping[str, Callable[[], Step]] = {
+            "first": self._first,
             "deploy": self._deploy,
             "again": self._deploy,
             "drift": self._drift,
@@ -62,9 +64,13 @@ class Life:
             "teardown": lambda: self._run("platform_teardown", unattended=True, keep=[]),
         }
         done = steps[name]()
-        kept = json.loads(self._path.read_text()) if self._path.is_file() else {}
-        self._path.write_text(json.dumps({**kept, name: done}, indent=1))
+        kept = json.loads(self._path.read_text()) if self._path.is_file() else []
+        self._path.write_text(json.dumps([*kept, {"step": name, **done}], indent=1))
         return done
+
+    def _first(self) -> Step:
+        run = self._api.first_run("platform_deploy")
+        return self._record(run, list(self._api.task_instances("platform_deploy", run["dag_run_id"], None)))
 
     def _deploy(self) -> Step:
         chosen: dict[str, Any] = {"stages": self._stages} if self._stages else {}
@@ -148,6 +154,7 @@ class Life:
             "state": run["state"],
             "began": run["start_date"],
             "seconds": _seconds(run["start_date"], run["end_date"]),
+            "stages": run["conf"].get("stages", []),
             "tasks": {state: states.count(state) for state in sorted({str(one) for one in states})},
             "components": {
                 one["task_id"]: _seconds(one["start_date"], one["end_date"])
@@ -189,7 +196,7 @@ def main() -> int:
     """Do the named steps until one fails; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m rehearsal.node.life", epilog=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    names = ["copy", "deploy", "again", "drift", "change", "rollback", "teardown", "table"]
+    names = ["copy", "first", "deploy", "again", "drift", "change", "rollback", "teardown", "table"]
     parser.add_argument("steps", nargs="+", choices=names)
     options = parser.parse_args()
     settings = read_settings()

@@ -118,6 +118,11 @@ class AirflowApi:
         """A run: its state, when it started and ended."""
         return self._call("GET", _run_path(dag_id, run_id))
 
+    def first_run(self, dag_id: str) -> Json:
+        """The earliest run of a DAG that is known."""
+        answer = self._call("GET", f"/dags/{quote(dag_id)}/dagRuns", params={"order_by": "start_date", "limit": 1})
+        return cast(Json, answer["dag_runs"][0])
+
     def events(self, run_id: str) -> Iterator[Json]:
         """The audit events of a run, the oldest first."""
         params: dict[str, Any] = {"run_id": run_id, "order_by": "when", "limit": PAGE, "offset": 0}
