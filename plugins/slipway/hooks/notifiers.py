@@ -33,7 +33,9 @@ def notifier(message: Message, region: str) -> BaseNotifier:
         case "slack":
             from airflow.providers.slack.notifications.slack_webhook import SlackWebhookNotifier
 
-            return SlackWebhookNotifier(slack_webhook_conn_id=channel.connection or "slack_default", text=message.text)
+            # Slack takes <...> for links and mentions.
+            text = html.escape(message.text, quote=False)
+            return SlackWebhookNotifier(slack_webhook_conn_id=channel.connection or "slack_default", text=text)
         case "pagerduty":
             from airflow.providers.pagerduty.notifications.pagerduty import PagerdutyNotifier
 
