@@ -10,6 +10,7 @@ from airflow.sdk import Param
 from slipway.catalog.environments import environment_names
 from slipway.decisions.sweep import Keep
 from slipway.model.component import StageName
+from slipway.model.drills import drill_name
 from slipway.operators.failures import FailurePolicy, tell
 
 OWNER = "platform-team"
@@ -38,16 +39,17 @@ def environment_params() -> dict[str, Param]:
         "environment": Param(
             "dev" if "dev" in names else names[0],
             type="string",
-            enum=names,
+            # A drill that was broken off is looked after like any other platform.
+            enum=[*names, *(drill_name(name) for name in names)],
             title="Environment",
-            description="One of the files in `include/environments`.",
+            description="One of the files in `include/environments`, or with `-dr` what a drill rebuilt of it.",
         ),
         "region": Param(
             None,
             type=["null", "string"],
             pattern=r"^[a-z]{2}(-[a-z]+)+-\d$",
             title="Region",
-            description="One of the environment's regions; empty for its first.",
+            description="One of the environment's regions, empty for its first; any for a drill.",
         ),
     }
 

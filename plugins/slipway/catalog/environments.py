@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from slipway.catalog.documents import load_document
-from slipway.catalog.paths import environments_dir
+from slipway.catalog.paths import environments_dir, manifests_dir
+from slipway.model.drills import derive, original_of
 from slipway.model.environment import Environment
 from slipway.model.errors import ConfigurationError, Problem
 from slipway.model.platform import Platform
@@ -18,11 +19,14 @@ def environment_names() -> list[str]:
     return sorted(path.stem for path in environments_dir().glob("*.yaml"))
 
 
-def load_environment(name: str) -> Environment:
-    """Load one environment.
+def load_environment(name: str, region: str | None = None) -> Environment:
+    """Load one environment, or derive the one that a disaster recovery drill rebuilds.
 
+    :param region: of a drill; without it, the one that the original names for it, else its last.
     :raises ConfigurationError: no such file, or it does not load.
     """
+    if original := original_of(name, environment_names()):
+        return _drill(load_environment(original), region)
     shown = f"include/environments/{name}.yaml"
     if not _FILE_NAME.match(name) or name not in environment_names():
         known = ", ".join(environment_names()) or "none"
@@ -33,6 +37,17 @@ def load_environment(name: str) -> Environment:
             [Problem(shown, "name", repr(environment.name), repr(name), f"write name: {name}, or rename the file")]
         )
     return environment
+
+
+def _drill(original: Environment, region: str | None) -> Environment:
+    taken = {original.name: original.network.cidr}
+    taken |= {one.name: one.network.cidr for one in other_environments(original.name)[0]}
+    overlays = {
+        file.parents[2].name: original.name
+        for file in manifests_dir().glob(f"*/*/overlays/{original.name}/kustomization.yaml")
+    }
+    chosen = region or original.recovery_region or original.regions[-1]
+    return derive(original, chosen, [taken[name] for name in sorted(taken)], overlays)
 
 
 def other_environments(name: str) -> tuple[list[Environment], list[str]]:
@@ -53,7 +68,7 @@ def load_platform(name: str, region: str | None = None) -> Platform:
 
     :raises ConfigurationError: as :func:`load_environment`, or the environment has no such region.
     """
-    environment = load_environment(name)
+    environment = load_environment(name, region)
     chosen = region or environment.regions[0]
     if chosen not in environment.regions:
         raise ConfigurationError(
