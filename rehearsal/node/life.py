@@ -70,6 +70,8 @@ class Life:
 
     def _first(self) -> Step:
         run = self._api.first_run("platform_deploy")
+        if run["state"] not in _FINAL:
+            raise RunError(f"{run['dag_run_id']} has not ended: it is {run['state']}")
         return self._record(run, list(self._api.task_instances("platform_deploy", run["dag_run_id"], None)))
 
     def _deploy(self) -> Step:
