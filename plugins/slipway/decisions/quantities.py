@@ -6,7 +6,8 @@ import math
 import re
 from decimal import Decimal
 
-_QUANTITY = re.compile(r"^([+-]?[0-9.]+)(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|[eE][+-]?\d+)?$")
+_QUANTITY = re.compile(r"^([+-]?[0-9.]+)(n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|[eE][+-]?\d+)?$")
+_PARTS = {"m": 10**3, "u": 10**6, "n": 10**9}
 _SUFFIXES: dict[str, int] = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15, "E": 10**18} | {
     f"{letter}i": 1024 ** (power + 1) for power, letter in enumerate("KMGTPE")
 }
@@ -21,8 +22,9 @@ def parse_quantity(value: str | int | float) -> Decimal:
     if not match:
         raise ValueError(f"{value!r} is not a Kubernetes quantity")
     number, suffix = Decimal(match[1]), match[2] or ""
-    if suffix == "m":
-        return number / 1000
+    # metrics-server measures in nanocores.
+    if suffix in _PARTS:
+        return number / _PARTS[suffix]
     if suffix[:1] in {"e", "E"} and suffix not in {"E", "Ei"}:
         return number.scaleb(int(suffix[1:]))
     return number * _SUFFIXES[suffix]

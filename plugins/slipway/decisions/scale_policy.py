@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from slipway.model.policies import Policies, Policy
-from slipway.model.scale import Recommendation, ScaleFacts, ScaleState
+from slipway.model.scale import Advice, Recommendation, ScaleFacts, ScaleState
 
 
 def permitted(
@@ -18,6 +18,8 @@ def permitted(
     group = next((g for g in facts.groups if g.name == resize.nodegroup), None)
     if policies.scale is not Policy.AUTO:
         return False, f"suggested: policies.scale is {policies.scale.value}"
+    if facts.momentary and one.advice is Advice.MORE_NODES:
+        return False, "suggested: it rests on one moment of metrics-server, which is no reason to change a size"
     if group is None or not group.ours or group.status != "ACTIVE":
         return False, "refused: the node group is not ours, or not ACTIVE"
     if facts.autoscaler:

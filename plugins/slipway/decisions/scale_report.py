@@ -24,7 +24,8 @@ def markdown(report: Report[ScaleBody]) -> str:
             f"| {_pair(one.cpu_day, one.cpu_week)} | {_pair(one.memory_day, one.memory_week)} "
             f"| {_pair(one.network_day, one.network_week)} | {one.cpu_requested:.0%} / {one.memory_requested:.0%} |"
         )
-    lines += ["", "Means over a group's nodes of their 95th percentiles.", ""]
+    of_what = "what metrics-server measured at one moment" if body.momentary else "their 95th percentiles"
+    lines += ["", f"Means over a group's nodes of {of_what}.", ""]
     if body.recommendations:
         lines += ["| what | where | why | how | USD a month | |", "|---|---|---|---|---|---|"]
         for found in body.recommendations:

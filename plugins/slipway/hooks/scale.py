@@ -194,6 +194,7 @@ class ScaleHook:
             for entry in entries
             if (name := entry["metadata"]["name"]) in offers
         }
+        facts.momentary = True
 
     async def _histories(self, prometheus: PrometheusHook, facts: ScaleFacts, now: datetime) -> list[DailyHistory]:
         start = (now - HISTORY).astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)

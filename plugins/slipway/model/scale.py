@@ -108,6 +108,7 @@ class ScaleFacts:
     :param network: baseline bandwidth by instance type, bytes per second.
     :param claims: capacity of volumes in bytes, by ``namespace/name``.
     :param autoscaler: whether Cluster Autoscaler runs, which then owns desired sizes.
+    :param momentary: ``usage`` is one moment's, by metrics-server, and not percentiles of a day and a week.
     """
 
     environment: str
@@ -127,6 +128,7 @@ class ScaleFacts:
     vcpus_used: float | None = None
     prefix_delegation: bool = False
     autoscaler: bool = False
+    momentary: bool = False
     pods: int = 0
     missing: list[Missing] = field(default_factory=list)
 
@@ -233,6 +235,7 @@ class ScaleBody(Record):
     autoscaler: bool
     nodes: int
     pods: int
+    momentary: bool = False
     calls: dict[str, int] = {}
     seconds: float = 0.0
 

@@ -71,6 +71,7 @@ class ScaleOperator(BaseOperator):
             autoscaler=facts.autoscaler,
             nodes=len(facts.nodes),
             pods=facts.pods,
+            momentary=facts.momentary,
             calls=dict(hook.calls),
             seconds=round(time.monotonic() - clock, 2),
         )
