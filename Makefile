@@ -196,10 +196,16 @@ scan: $(STAMP) ## Look for misconfiguration in templates and manifests (checkov,
 
 .PHONY: lock
 lock: $(STAMP) ## Compile requirements*.txt anew from requirements*.in, with hashes, for all platforms
-	for name in requirements requirements-dev requirements-image requirements-scan requirements-browser; do \
+	for name in requirements requirements-dev requirements-image requirements-celery requirements-scan requirements-browser; do \
 		$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --universal \
 			--python-version 3.11 $$name.in -o $$name.txt; \
 	done
+
+.PHONY: celery
+celery: $(STAMP) ## Make .cache/celery, an environment with Celery, for benchmarks of several workers
+	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .cache/celery
+	@$(BIN)/uv pip install --quiet --python .cache/celery/bin/python --require-hashes \
+		-r requirements-dev.txt -r requirements-celery.txt
 
 .PHONY: bench
 bench: $(STAMP) ## Run the benchmarks and write docs/performance.md's table (about 15 minutes)

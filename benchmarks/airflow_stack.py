@@ -6,6 +6,7 @@ workers with their Redis, and settings. Memory is proportional (PSS): what forks
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import os
 import shutil
@@ -21,7 +22,6 @@ from typing import Any
 
 import psutil
 import psycopg2
-from common import ROOT
 from rich.console import Console
 
 from rehearsal.run import airflow, cloud, postgres
@@ -32,8 +32,6 @@ from rehearsal.run.settings import PORTS, Settings, read_settings
 
 SAMPLE_SECONDS = 2.0
 FINAL = {"success", "failed"}
-# Where `uv pip install --target` puts what requirements-celery.txt adds; see benchmarks/fleet.py.
-CELERY_PATH = Path(os.environ.get("SLIPWAY_CELERY_PATH") or ROOT / ".cache" / "celery")
 
 
 @dataclass(frozen=True)
@@ -229,17 +227,16 @@ def _scheduler(run: Run, number: int, env: Mapping[str, str], preloaded: bool = 
 
 
 def _celery(run: Run, port: int, database: postgres.Database, shape: Shape) -> dict[str, str]:
-    server = shutil.which("redis-server", path=os.pathsep.join([os.environ["PATH"], str(CELERY_PATH / "bin")]))
-    if server is None or not (CELERY_PATH / "celery").is_dir():
+    server = shutil.which("redis-server")
+    if server is None or importlib.util.find_spec("celery") is None:
         raise RuntimeError(
-            "CeleryExecutor needs redis-server on PATH (Debian: redis-server) and its Python packages:\n"
-            f"  .venv/bin/uv pip install --target {CELERY_PATH} --no-deps --require-hashes -r requirements-celery.txt"
+            "CeleryExecutor needs redis-server on PATH (Debian: redis-server), and an environment with its packages:\n"
+            "  make celery && .cache/celery/bin/python benchmarks/fleet.py --workers 2 --schedulers 2"
         )
     run.supervisor.start(
         "redis", [server, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"], stop_round=2
     )
     return {
-        "PYTHONPATH": os.pathsep.join([run.env["PYTHONPATH"], str(CELERY_PATH)]),
         "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
         "AIRFLOW__CELERY__BROKER_URL": f"redis://127.0.0.1:{port}/0",
         "AIRFLOW__CELERY__RESULT_BACKEND": f"db+{database.url('psycopg2')}",

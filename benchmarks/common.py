@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-RESULTS = ROOT / ".run" / "benchmarks"
+RESULTS = Path(os.environ.get("BENCH_RESULTS") or ROOT / ".run" / "benchmarks")
 
 
 @dataclass(frozen=True)

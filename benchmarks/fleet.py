@@ -6,8 +6,8 @@ The platforms are as small as they can be: a cluster with one node and a bucket 
 AWS, so what is measured is Airflow and this project and not the size of the clusters. Every cluster is an API server
 of the rehearsal. With ``--workers`` tasks run under Celery; without, under LocalExecutor.
 
-Celery's packages are not part of .venv:
-    .venv/bin/uv pip install --target .cache/celery --no-deps --require-hashes -r requirements-celery.txt
+Celery is not part of .venv; `make celery` makes an environment that has it, and redis-server must be on PATH:
+    .cache/celery/bin/python benchmarks/fleet.py --workers 2 --schedulers 2
 """
 
 from __future__ import annotations

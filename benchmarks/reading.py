@@ -3,6 +3,8 @@
 A server on loopback serves the same pages to all of them (see watch.py), so that what is compared is the clients. Each
 side is a process of its own in every round; its memory is the peak of that process. The facts of health and scale are
 judged as well, and their processes import what a task imports.
+
+    python benchmarks/reading.py [NODES]
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from common import ROOT, Result, note, record
 
 sys.path[:0] = [str(ROOT / "plugins"), str(ROOT)]
 
-NODES = 1000
+NODES = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
 ROUNDS = 3
 KUBECTL = Path(sys.executable).with_name("kubectl")
 # Of time against the bytes alone, and of memory against kubectl.
