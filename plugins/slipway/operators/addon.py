@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 # Images and leader elections take a minute or two; EKS itself calls an add-on DEGRADED after about twenty.
 LIMIT = timedelta(minutes=25)
+# How often add-ons are compared anew because somebody else changed one meanwhile.
+LOOKS = 5
 
 
 class AddonsOperator(ConvergingOperator):
@@ -56,9 +58,13 @@ class AddonsOperator(ConvergingOperator):
         hook = EksHook.of(platform.region)
         cluster = require_cluster(hook, platform)
         facts = read_outputs(platform, (Stack.IDENTITY,))
-        for name in platform.addons(self.phase):
-            self._ensure(hook, platform, cluster["version"], facts, name, progress)
-        self._wait_until_there(hook, platform, progress)
+        for _ in range(LOOKS):
+            names = platform.addons(self.phase)
+            moving = [name for name in names if self._ensure(hook, platform, cluster["version"], facts, name, progress)]
+            self._wait_until_there(hook, platform, progress)
+            # What was moving, by somebody else's hand, and has settled meanwhile is still to be compared.
+            if not moving:
+                break
         return [] if progress.changes else [Change(action=Action.KEEP, resource=f"add-ons {self.phase.value}")]
 
     def _planned(self, hook: EksHook, platform: Platform, version: str, facts: Facts, name: str) -> Change:
@@ -74,7 +80,8 @@ class AddonsOperator(ConvergingOperator):
 
     def _ensure(
         self, hook: EksHook, platform: Platform, version: str, facts: Facts, name: str, progress: Progress
-    ) -> None:
+    ) -> bool:
+        """Ask for what is missing or differs; whether the add-on was moving, so that nothing could be asked for."""
         live = hook.find_addon(platform.cluster_name, name)
         label = _label(platform, name)
         wanted = self._wanted(hook, platform, version, facts, name, live)
@@ -82,18 +89,21 @@ class AddonsOperator(ConvergingOperator):
             _unless_in_use(hook.conn.create_addon, clusterName=platform.cluster_name, **wanted.request(platform.tags))
             progress.done[name] = wanted.version
             progress.changes.append(Change(action=Action.CREATE, resource=label, note=wanted.version))
-            return
+            return False
         _require_ours(platform, name, live)
         fields = differences(live, wanted, _identities(hook, platform, live))
         failed = live["status"] in {"CREATE_FAILED", "UPDATE_FAILED"}
-        if not (fields or failed) or live["status"] in {"CREATING", "UPDATING", "DELETING"}:
-            return
+        if live["status"] in {"CREATING", "UPDATING", "DELETING"}:
+            return name not in progress.done
+        if not (fields or failed):
+            return False
         if progress.done.get(name) == wanted.version:
             # Tried in this try; the wait that follows says what became of it.
-            return
+            return False
         _unless_in_use(hook.conn.update_addon, clusterName=platform.cluster_name, **wanted.update())
         progress.done[name] = wanted.version
         progress.changes.append(Change(action=Action.CHANGE, resource=label, fields=fields, note=wanted.version))
+        return False
 
     def _wait_until_there(self, hook: EksHook, platform: Platform, progress: Progress) -> None:
         """Return once every add-on of this phase and of those before it is good enough."""

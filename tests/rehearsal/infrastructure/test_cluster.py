@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 from slipway.hooks.cloudformation import CloudFormationHook
+from slipway.hooks.eks import EksHook
 from slipway.model.environment import AddonPhase
 from slipway.model.errors import StuckError
 from slipway.operators import cluster as cluster_operator
@@ -266,6 +267,32 @@ def test_add_on_configuration_follows_the_file_and_hand_made_changes_go(aws: Aws
     stage.run(addons())
     assert stage.run(addons()).value == []
     assert json.loads(live_addon(aws, stage, "coredns")["configurationValues"]) == configuration
+
+
+def test_an_add_on_that_settles_while_others_are_waited_for_is_compared_all_the_same(
+    aws: Aws, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody's own update was under way at the first look and over at the second."""
+    wanted = live_addon(aws, stage, "coredns").get("configurationValues")
+    name = stage.environment.platform.cluster_name
+    aws.client("eks").update_addon(
+        clusterName=name, addonName="coredns", configurationValues='{"replicaCount": 7}', resolveConflicts="OVERWRITE"
+    )
+    aws.client("eks").get_waiter("addon_active").wait(
+        clusterName=name, addonName="coredns", WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+    )
+    looks: list[str] = []
+    find = EksHook.find_addon
+
+    def first_look_in_between(hook: EksHook, cluster: str, addon: str) -> dict[str, Any] | None:
+        looks.append(addon)
+        found = find(hook, cluster, addon)
+        return found | {"status": "UPDATING"} if found and addon == "coredns" and looks.count(addon) == 1 else found
+
+    monkeypatch.setattr(EksHook, "find_addon", first_look_in_between)
+    (changed,) = stage.run(addons()).value
+    assert changed["fields"] == ["configurationValues"]
+    assert live_addon(aws, stage, "coredns").get("configurationValues") == wanted
 
 
 def test_the_cni_is_configured_before_the_first_node_and_has_its_role(aws: Aws, stage: Stage) -> None:
