@@ -35,6 +35,7 @@ LONGEST_BACKOFF_SECONDS = 10.0
 REQUEST_TIMEOUT_SECONDS = 60
 UNAUTHORIZED_RETRIES = 3
 PAGE = 500
+EXPIRED_LISTS = 3
 # Of a list the objects' metadata alone, made by the API server itself.
 METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 # How long a token is used before asking whether it is time for another; less than the margin it is renewed with.
@@ -223,11 +224,20 @@ class KubernetesApi:
         return await self.get(path) if path else None
 
     async def items(self, path: str, params: Mapping[str, str] | None = None) -> list[Object]:
-        """List a collection, all pages of it."""
+        """List a collection, all pages of it; from the first again when a page took so long that the list expired."""
         found: list[Object] = []
         query = {"limit": str(PAGE), **(params or {})}
+        expired = 0
         while True:
-            body = (await self.request("GET", path, params=query)).body
+            try:
+                body = (await self.request("GET", path, params=query)).body
+            except KubernetesApiError as error:
+                expired += 1
+                if error.status != 410 or "continue" not in query or expired > EXPIRED_LISTS:
+                    raise
+                del query["continue"]
+                found = []
+                continue
             found += body.get("items") or []
             following = (body.get("metadata") or {}).get("continue")
             if not following:

@@ -13,10 +13,11 @@ from slipway.catalog.render import render, to_yaml
 from slipway.decisions.inventory import ObjectRef, left_over
 from slipway.decisions.readiness import Readiness, Verdict, awaited, judge
 from slipway.model.component import Component
-from slipway.model.errors import SlipwayError
+from slipway.model.errors import ErrorClass, SlipwayError
 from slipway.model.platform import Platform
 from slipway.model.records import Action, Change, Release, ReleaseState
 from slipway.operators.base import PlatformOperator, platform_of
+from slipway.operators.failures import FinalFailure
 
 if TYPE_CHECKING:
     from airflow.sdk.definitions.context import Context
@@ -154,10 +155,12 @@ class DeployComponentOperator(PlatformOperator):
         if event["state"] != Readiness.READY.value:
             reasons = "".join(f"\n  - {reason}" for reason in event["reasons"])
             namespace = self.component.spec.namespace
-            raise AirflowFailException(
+            raise FinalFailure(
                 f"{self.component.name} did not become ready within {self.component.spec.timeout}:{reasons}\n"
                 f"Look closer with kubectl -n {namespace} get pods -l slipway.dev/component={self.component.name} and "
-                f"kubectl -n {namespace} get events; mend the cause and clear this task"
+                f"kubectl -n {namespace} get events; mend the cause and clear this task",
+                ErrorClass.STUCK,
+                event["reasons"],
             )
         number = event["memory"]["number"]
         asyncio.run(self._mark_ready(event["memory"]["endpoint"], number))

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import logging
 import random
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.definitions.retry_policy import RetryDecision, RetryPolicy
+from airflow.sdk.exceptions import AirflowFailException
 
-from slipway.decisions.failures import delay
+from slipway.decisions.failures import delay, of_reasons
 from slipway.model.errors import ErrorClass, Failure, Retry
 
 if TYPE_CHECKING:
@@ -22,6 +24,19 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("airflow.task")
 # Whatever is longer is a traceback or a list that the log has anyway.
 _LONGEST_WHY = 4000
+
+
+class FinalFailure(AirflowFailException):
+    """A failure that an operator knows to be final, with its class.
+
+    :param reasons: what resources say of themselves; where they name a class that is final too, it is of that.
+    """
+
+    def __init__(self, message: str, error_class: ErrorClass, reasons: Sequence[str] = ()) -> None:
+        found = of_reasons(reasons)
+        named = found is not ErrorClass.STUCK and found.rule.retry is Retry.NEVER
+        self.error_class = found if named else error_class
+        super().__init__(message)
 
 
 class FailurePolicy(RetryPolicy):
@@ -63,7 +78,7 @@ class FailurePolicy(RetryPolicy):
 def failure_of(exception: BaseException | str | None, context: Any) -> Failure:
     """What a task's failure says, with the task it happened to.
 
-    :param exception: text or ``None`` when the process ended without one: killed, out of memory, or its machine is gone.
+    :param exception: text or ``None`` when the process ended without one: killed, out of memory, its machine gone.
     """
     from slipway.hooks.failures import Reading, read
 
