@@ -156,6 +156,27 @@ browser: $(STAMP) ## Look at the Platform page with Chromium; writes the screens
 browser-possible: ## Whether make browser can run here, and if not why
 	@if [ -z "$(CHROMIUM)" ]; then echo "No Chromium in /usr/bin; install it, or name one: make browser CHROMIUM=..." >&2; exit 1; fi
 
+FAULTS_BIN := .cache/faults/bin
+
+.PHONY: faults
+faults: $(STAMP) ## Put 25 faults of AWS and Kubernetes before the real operators; writes docs/reliability.md
+	@$(FAULTS_SETUP)
+	$(BIN)/python -m tests.rehearsal.faults
+
+.PHONY: faults-sample
+faults-sample: $(STAMP) ## A sample of make faults, below four minutes; writes nothing
+	@$(FAULTS_SETUP)
+	$(BIN)/python -m tests.rehearsal.faults --sample
+
+.PHONY: faults-possible
+faults-possible: $(STAMP) ## Whether make faults can run here, and if not why
+	@{ $(FAULTS_SETUP); } || { echo "microburst cannot be installed: requirements-faults.txt says which" >&2; exit 1; }
+
+define FAULTS_SETUP
+$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .cache/faults && \
+$(BIN)/uv pip install --quiet --python $(FAULTS_BIN)/python --require-hashes -r requirements-faults.txt
+endef
+
 .PHONY: docs
 docs: $(STAMP) ## Write the generated documents: catalogues of DAGs, components and environments, the schema
 	PYTHONPATH=plugins $(BIN)/python -m slipway.docs
@@ -196,7 +217,7 @@ scan: $(STAMP) ## Look for misconfiguration in templates and manifests (checkov,
 
 .PHONY: lock
 lock: $(STAMP) ## Compile requirements*.txt anew from requirements*.in, with hashes, for all platforms
-	for name in requirements requirements-dev requirements-image requirements-celery requirements-scan requirements-browser; do \
+	for name in requirements requirements-dev requirements-image requirements-celery requirements-scan requirements-browser requirements-faults; do \
 		$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --universal \
 			--python-version 3.11 $$name.in -o $$name.txt; \
 	done

@@ -59,6 +59,16 @@ def test_every_task_has_owner_timeout_and_retries(bag) -> None:
         assert task.retries >= 1 or task.task_id == "preflight", where
 
 
+def test_every_failure_of_every_task_is_judged_and_told_in_one_place(bag) -> None:
+    from slipway.operators.failures import FailurePolicy, tell
+
+    for dag, task in tasks(bag):
+        where = f"{dag.dag_id}.{task.task_id}"
+        assert isinstance(task.retry_policy, FailurePolicy), where
+        assert tell in task.on_failure_callback, where
+        assert tell in task.on_retry_callback, where
+
+
 def test_waits_are_deferred(bag) -> None:
     from airflow.sdk.bases.sensor import BaseSensorOperator
 

@@ -119,3 +119,14 @@ def test_an_unreachable_cluster_is_named() -> None:
 def test_nothing_but_the_clusters_own_authority_is_trusted() -> None:
     with pytest.raises(ssl.SSLError):
         kubernetes_async.tls_context("no certificate")
+
+
+def test_a_list_that_expires_between_its_pages_is_begun_anew() -> None:
+    page = {"items": [{"a": 1}], "metadata": {"continue": "more"}}
+    script = Scripted().on("GET", "/x", 200, page).on("GET", "/x", 410, {"reason": "Expired"})
+    script.on("GET", "/x", 200, page).on("GET", "/x", 200, {"items": [{"a": 2}]})
+    assert run(script, lambda api: api.items("/x")) == [{"a": 1}, {"a": 2}]
+    assert ["continue" in query for _, query, _ in script.sent("GET")] == [False, True, False, True]
+    gone = Scripted().on("GET", "/x", 200, page).on("GET", "/x", 410)
+    with pytest.raises(KubernetesApiError):
+        run(gone, lambda api: api.items("/x"))
