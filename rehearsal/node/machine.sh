@@ -24,9 +24,9 @@ done
 # Where its pods are counted and limited; removed from outside when it has ended.
 for hierarchy in /sys/fs/cgroup /sys/fs/cgroup/*/; do
     [ ! -e "$hierarchy/cgroup.procs" ] || mkdir -p "$hierarchy/slipway/$name"
-    # A whole platform runs below: it weighs as much as four of the machine's sessions, where one would be the default.
-    [ ! -e "$hierarchy/slipway/cpu.shares" ] || echo 4096 >"$hierarchy/slipway/cpu.shares"
-    [ ! -e "$hierarchy/slipway/cpu.weight" ] || echo 400 >"$hierarchy/slipway/cpu.weight"
+    # A whole platform runs below: it weighs as much as sixteen of the machine's sessions, where one is the default.
+    [ ! -e "$hierarchy/slipway/cpu.shares" ] || echo 16384 >"$hierarchy/slipway/cpu.shares"
+    [ ! -e "$hierarchy/slipway/cpu.weight" ] || echo 1600 >"$hierarchy/slipway/cpu.weight"
 done
 
 # The interface is moved in from outside.
