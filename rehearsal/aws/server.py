@@ -23,9 +23,13 @@ from rehearsal.aws.eks import service as eks_service
 from rehearsal.aws.eks.kubernetes import KubernetesAdmin, KubernetesUnavailableError
 from rehearsal.aws.eks.service import WATCHES
 from rehearsal.aws.eks.state import Eks
-from rehearsal.aws.faults import Faults
-from rehearsal.aws.identify import caller, identify
+from rehearsal.aws.faults import Faults, refused
+from rehearsal.aws.identify import Identified, caller, identify
 from rehearsal.aws.outside import Outside
+from rehearsal.aws.permissions.calls import parameters
+from rehearsal.aws.permissions.enforcer import Enforcer
+from rehearsal.aws.permissions.evaluate import Statement
+from rehearsal.aws.permissions.tags import Tags, key_of_bucket
 from rehearsal.aws.persistence import Saver
 from rehearsal.aws.pricing import service as pricing
 from rehearsal.aws.protocol import ModelledService
@@ -37,6 +41,8 @@ _LOG = logging.getLogger(__name__)
 # These must answer while another request waits for them: tokens are verified while a cluster is being made,
 # and the others may block on purpose (long polling, functions that run).
 _WITHOUT_LOCK = {"sts", "sqs", "lambda"}
+# The access key that the policies belong to, which is what clients of the rehearsal are given.
+ENFORCED_KEY = "rehearsal"
 
 StartResponse = Callable[..., Any]
 Environ = dict[str, Any]
@@ -47,9 +53,10 @@ class Cloud:
 
     :param clock: how fast work proceeds.
     :param kubernetes_admin: URL of the Kubernetes side's admin API.
+    :param policies: what callers are allowed to do; ``None`` allows everything.
     """
 
-    def __init__(self, clock: Clock, kubernetes_admin: str) -> None:
+    def __init__(self, clock: Clock, kubernetes_admin: str, policies: list[Statement] | None = None) -> None:
         # moto is not made for threads that change the same backend; neither is our state.
         self.lock = threading.RLock()
         self.statistics = Statistics()
@@ -66,7 +73,10 @@ class Cloud:
             "servicequotas": quotas.service(),
         }
         moto_fixes.install()
-        cloudformation.install(clock.speed)
+        self.enforcer: Enforcer | None = None
+        if policies is not None:
+            self.enforcer = Enforcer(policies, Tags(self.eks).of, key_of_bucket)
+        cloudformation.install(clock.speed, self.enforcer)
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._saver: Saver | None = None
         self.scheduler.watch(self._after_job)
@@ -116,9 +126,12 @@ class Cloud:
         if is_mutating(identified.service, identified.operation):
             self._changed()
         _buffer_body(environ)
-        refused = self.faults.refusal(identified.service, identified.operation)
-        if refused is not None:
-            return refused(environ, start_response)
+        refusal = self.faults.refusal(identified.service, identified.operation)
+        if refusal is None:
+            refusal = self._unauthorised(Request(environ), identified)
+            _buffer_body(environ)
+        if refusal is not None:
+            return refusal(environ, start_response)
         expired = presigned.prepare(environ, request, identified.service)
         if expired is not None:
             return expired(environ, start_response)
@@ -130,6 +143,19 @@ class Cloud:
                 return self._moto(environ, start_response)
             answer = ours.answer(Request(environ), identified.region, caller(identified))
             return answer(environ, start_response)
+
+    def _unauthorised(self, request: Request, identified: Identified) -> Response | None:
+        """The refusal of a call that the caller's policies do not allow. Whoever is somebody else may do anything."""
+        if self.enforcer is None or identified.access_key not in (ENFORCED_KEY, "") or identified.service == "sts":
+            return None
+        service, operation = identified.service, identified.operation
+        params = parameters(request, service, operation)
+        with self.lock:
+            account = DEFAULT_ACCOUNT_ID
+            why = self.enforcer.refusal(service, operation, identified.region, account, params)
+        if why is None:
+            return None
+        return refused(service, operation, "AccessDeniedException", 403, f"User is {why}")
 
     def _changed(self) -> None:
         if self._saver is not None:
@@ -167,6 +193,8 @@ class Cloud:
             return _json({"status": "ok"})
         if request.path == "/_rehearsal/faults":
             return self._faults(request)
+        if request.path == "/_rehearsal/permissions":
+            return self._permissions(request)
         if request.path.startswith("/_rehearsal/outside/"):
             with self.lock:
                 answer, status = self.outside.answer(request.method, request.path, request.get_json(silent=True) or {})
@@ -174,8 +202,18 @@ class Cloud:
             return _json(answer, status)
         if request.path == "/_rehearsal/costs":
             return self._costs(request)
-        known = "GET /_rehearsal/health, stats and costs, POST /_rehearsal/reset and /_rehearsal/faults exist"
+        known = (
+            "GET /_rehearsal/health, stats, permissions and costs, POST /_rehearsal/reset and /_rehearsal/faults exist"
+        )
         return _json({"error": known}, 404)
+
+    def _permissions(self, request: Request) -> Response:
+        """GET says which actions were asked for and which were refused, DELETE begins to count anew."""
+        if self.enforcer is None:
+            return _json({"error": "no policy is enforced; start with --enforce-policy FILE"}, 404)
+        if request.method == "DELETE":
+            self.enforcer.clear()
+        return _json(self.enforcer.report())
 
     def _costs(self, request: Request) -> Response:
         """PATCH changes what the bill is made of, GET says what it is."""
