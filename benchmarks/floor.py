@@ -18,11 +18,14 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections import defaultdict
 from pathlib import Path
 
 import yaml
 from airflow_stack import Shape, Stack, stack
-from common import ROOT, Result, note, record
+from common import RESULTS, ROOT, Result, note, record
+
+from rehearsal.run import slots
 
 FIRST_PORT = 6820
 AIM = "at most 1.5"
@@ -60,10 +63,24 @@ def deployed(found: Stack, environment: str, stages: list[str]) -> float:
             "select task_id from task_instance where dag_id=%s and run_id=%s and state='failed'", DAG, run_id
         )
         raise RuntimeError(f"the deploy of {environment} ended {state}: {rows}; {found.settings.logs}")
+    keep_stays(found, run_id)
     rows = found.query(
         "select extract(epoch from end_date - start_date) from dag_run where dag_id=%s and run_id=%s", DAG, run_id
     )
     return float(rows[0][0])
+
+
+def keep_stays(found: Stack, run_id: str) -> None:
+    """Keep how long each task was in a worker, turn by turn, for realtime.py; of mapped tasks the longest."""
+    by_task: dict[tuple[str, int], list[float]] = defaultdict(list)
+    for stay in sorted(slots.stays(found.run.api.events(run_id)), key=lambda one: one.begin):
+        if stay.state == slots.RUNNING:
+            by_task[stay.task].append(round(stay.seconds, 2))
+    stays: dict[str, list[float]] = {}
+    for (task, _), turns in by_task.items():
+        stays[task] = max(stays.get(task, []), turns, key=sum)
+    RESULTS.parent.mkdir(parents=True, exist_ok=True)
+    (RESULTS.parent / "deploy-stays.json").write_text(json.dumps(stays, indent=1) + "\n")
 
 
 def main() -> int:

@@ -15,10 +15,10 @@ from slipway.hooks.kubernetes import ClusterEndpoint, EksAccess
 from slipway.hooks.kubernetes_async import KubernetesApi, KubernetesApiError, connect
 from slipway.hooks.rollouts import observe
 
-# Short rollouts are seen at once; long ones are asked about less often.
+# Short rollouts are seen at once; long ones are asked about less often, and noticed at most a tenth late.
 FIRST_POLL_SECONDS = 1.0
 LONGEST_POLL_SECONDS = 10.0
-POLL_GROWTH = 1.3
+POLL_GROWTH = 1.1
 
 
 class ComponentReadyTrigger(BaseTrigger):
