@@ -55,7 +55,7 @@ class Running:
         self.kubeconfig = folder / "dataplane.kubeconfig"
         self._folder = folder
         self._platform = load_platform("dev", None)
-        self._components = {one.name: one for one in load_components()}
+        self._components = load_components()
 
     def require(self) -> None:
         """Fail unless the platform is there.

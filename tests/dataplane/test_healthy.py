@@ -12,7 +12,7 @@ from tests.dataplane.running import PASSED, SKIPPED, Running
 # The stream's checks follow one another's events, so they stand in order in test_stream.py.
 ALL = [
     (component.name, check.name)
-    for component in (load_components() if os.environ.get("SLIPWAY_DATAPLANE") else [])
+    for component in (load_components().values() if os.environ.get("SLIPWAY_DATAPLANE") else [])
     for check in component.spec.checks
     if component.name not in {"stream", "zookeeper"}
 ]
