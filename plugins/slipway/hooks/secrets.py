@@ -97,6 +97,31 @@ class SecretsHook:
             return None, _change(Action.CHANGE, name, missing)
         return {key: current[key] for key in secret.keys}, _change(Action.KEEP, name)
 
+    def adopt(self, component: Component, secret: Secret, values: dict[str, str]) -> Change:
+        """Give a secret the values that another platform has, whose data is brought here.
+
+        :raises RefusedError: as :meth:`ensure`.
+        """
+        name = self.secret_id(component, secret)
+        _mask(secret, values)
+        with explained():
+            found = self._describe(name)
+            if found is None:
+                self.client.create_secret(
+                    Name=name,
+                    Description=f"Secret {secret.name} of component {component.name}",
+                    SecretString=json.dumps(values),
+                    Tags=pairs_of({**self.platform.tags, "slipway:component": component.name}),
+                    ClientRequestToken=random.token_hex(16),
+                )
+                return _change(Action.CREATE, name, note="with the original's values")
+            if found.get("DeletedDate"):
+                self.client.restore_secret(SecretId=name)
+            if not found.get("DeletedDate") and self._values(name) == values:
+                return _change(Action.KEEP, name)
+            self.client.put_secret_value(SecretId=name, SecretString=json.dumps(values))
+        return _change(Action.CHANGE, name, note="with the original's values")
+
     def _describe(self, name: str) -> dict[str, Any] | None:
         try:
             found: dict[str, Any] = self.client.describe_secret(SecretId=name)

@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-from tests.rehearsal.components.conftest import cloud, stack  # noqa: F401
+from tests.rehearsal.components.conftest import cloud, empty, stack  # noqa: F401
