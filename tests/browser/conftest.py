@@ -13,7 +13,10 @@ from typing import Any
 import pytest
 
 try:
-    from playwright.sync_api import Browser, Page, sync_playwright
+    from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+    # A busy machine is slow, and what is waited for comes.
+    expect.set_options(timeout=60_000)
 except ImportError:
     # The default tests have no browser; make browser runs these in an environment that has one.
     collect_ignore_glob = ["test_*.py"]
@@ -92,6 +95,7 @@ def look(browser: Browser, site: dict[str, Any]) -> Iterator[Callable[..., Page]
         if role:
             made.add_cookies([{"name": "_token", "value": site["tokens"][role], "url": site["url"]}])
         page = made.new_page()
+        page.set_default_timeout(60_000)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on(
             "console",

@@ -148,6 +148,7 @@ def fill(cloud: Cloud, *, staging: bool = True) -> None:
 
     _infrastructure()
     _components(Watched(cloud, Path(os.environ["STACK_FOLDER"])))
-    asyncio.run(_releases(datetime.now(UTC).replace(microsecond=0) - DEPLOYED))
+    now = datetime.now(UTC).replace(microsecond=0)
+    asyncio.run(_releases(now - DEPLOYED))
     _budgets(cloud.admin_url)
-    seed(staging=staging)
+    seed(now, staging=staging)

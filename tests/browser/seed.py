@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import boto3
@@ -196,9 +196,8 @@ def scale(platform: Platform, ended: datetime, text: str = "", wave: float = 0.0
     _write(platform, "scale", ended, "recommendations", f"1 recommendation{text}", bodies.scale(platform, text, wave))
 
 
-def seed(days: int = 8, *, staging: bool = True) -> None:
+def seed(now: datetime, days: int = 8, *, staging: bool = True) -> None:
     """Everything that lies in buckets; of staging only where nothing is to be deployed to it."""
-    now = datetime.now(UTC).replace(microsecond=0)
     dev, prod = load_platform("dev"), load_platform("prod")
     bucket(prod)
     if staging:

@@ -15,8 +15,6 @@ from playwright.sync_api import Browser, Frame, Page, expect
 pytestmark = pytest.mark.live
 
 SignIn = Callable[..., Page]
-# Seconds. A busy machine takes its time for Airflow's own pages.
-SLOW = 60_000
 DEPLOY_SECONDS = 600
 STAGES = ("infrastructure", "base services", "data layer", "applications", "validation")
 
@@ -31,7 +29,7 @@ def sign_in(browser: Browser, airflow: dict[str, Any]) -> Iterator[SignIn]:
         made = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **context})
         contexts.append(made)
         page = made.new_page()
-        page.set_default_timeout(SLOW)
+        page.set_default_timeout(90_000)
         page.on(
             "console",
             lambda said: (
@@ -56,7 +54,7 @@ def sign_in(browser: Browser, airflow: dict[str, Any]) -> Iterator[SignIn]:
 
 
 def _frame(page: Page) -> Frame:
-    element = page.locator("iframe[title=Platform]").element_handle(timeout=SLOW)
+    element = page.locator("iframe[title=Platform]").element_handle()
     frame = element.content_frame()
     assert frame is not None
     return frame
@@ -71,7 +69,7 @@ def test_airflows_navigation_leads_to_it_and_its_theme_is_airflows(sign_in: Sign
     page = sign_in("operator")
     page.get_by_role("link", name="Platform", exact=True).click()
     frame = _frame(page)
-    expect(frame.locator("[data-component=kafka]")).to_be_visible(timeout=SLOW)
+    expect(frame.locator("[data-component=kafka]")).to_be_visible()
     expect(page).to_have_url(re.compile(r"/plugin/platform.*environment=dev&region=us-east-1#now$"))
 
     for theme, entry in (("dark", "Dark Mode"), ("light", "Light Mode")):

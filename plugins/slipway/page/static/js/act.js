@@ -18,7 +18,7 @@ export function ActTab({ here, may }) {
   return html`<h2>Start a run for ${here.environment} in ${here.region}</h2>
     <p class="quiet">Each button opens the DAG's trigger form, filled in. Airflow decides whether you may, and asks again where a DAG asks for approval.</p>
     ${allowed.length
-      ? html`<div class="cards">${ACTIONS.map((one) => html`<div class="card act"><h3>${one.title}</h3><p>${one.what}</p>
+      ? html`<div class="cards acts">${ACTIONS.map((one) => html`<div class="card act"><h3>${one.title}</h3><p>${one.what}</p>
           <div class="row">${may.includes(one.dag) ? html`<${TriggerButton} here=${here} ...${one} />` : html`<span class="quiet small">You may not trigger this DAG.</span>`}
           <${AirflowLink} path=${`dags/${one.dag}`}>${one.dag}<//></div></div>`)}</div>`
       : html`<div class="empty" data-viewer><p><strong>You may look, but not start runs.</strong></p><p>Starting one needs the right to trigger the DAG; Airflow's administrators grant it.</p></div>`}`;

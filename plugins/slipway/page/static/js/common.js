@@ -166,7 +166,7 @@ export function Table({ caption, columns, rows, empty }) {
   const cell = (one, row, index) => {
     const kind = one.num ? "num" : "";
     return index
-      ? html`<td role="cell" class=${kind} data-title=${one.title}>${one.cell(row)}</td>`
+      ? html`<td role="cell" class=${kind} data-title=${one.long ?? one.title}>${one.cell(row)}</td>`
       : html`<th role="rowheader" scope="row">${one.cell(row)}</th>`;
   };
   return html`<div class="scroll" tabindex="0" role="group" aria-label=${caption}><table role="table" class="stacks"><caption>${caption}</caption>

@@ -56,7 +56,7 @@ function Forecast({ title, one }) {
 
 function Against({ body }) {
   const { estimate, explained } = body;
-  return html`<div class="card"><h3>Estimate against bill</h3><div class="big">${estimate ? `${usd(estimate.monthly_usd)} a month` : "no estimate"}</div>
+  return html`<div class="card"><h3>Estimate against bill</h3><div class="big">${estimate ? html`${usd(estimate.monthly_usd)} <span class="small">a month</span>` : "no estimate"}</div>
     <div class="small">${explained ? `${percent(explained.billed_usd ? explained.explained_usd / explained.billed_usd : 1)} of ${usd(explained.billed_usd)} billed on ${explained.day} is explained` : "Nothing to compare it with."}</div>
     <div class="quiet small">${estimate ? `What stands there, by ${estimate.source}` : ""}</div></div>`;
 }

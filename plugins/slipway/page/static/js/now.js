@@ -1,6 +1,6 @@
 // Now: the verdict, the run in progress, the stages with what proves them, what changed within a day.
 
-import { Part, Pill, ReportState, RunLink, Table, Time, ago, html, number, span, usePart } from "./common.js";
+import { Part, Pill, ReportState, RunLink, Table, Time, ago, html, number, span, useEffect, usePart, useState } from "./common.js";
 import { RunInProgress } from "./run.js";
 
 const VERDICTS = { Healthy: "good", Degraded: "warn", Down: "bad" };
@@ -15,7 +15,15 @@ export function NowTab({ here, fleet, path }) {
     <${Part} part=${part} name="The platform's state">${(data) => html`<${State} data=${data} releases=${releases} />`}<//>`;
 }
 
+/** Whether the first frame was painted: what people look for first need not wait for a page full of components. */
+function usePainted() {
+  const [painted, setPainted] = useState(false);
+  useEffect(() => setPainted(true), []);
+  return painted;
+}
+
 function State({ data, releases }) {
+  const painted = usePainted();
   const { report } = data;
   const newest = releases.data?.components ?? {};
   return html`
@@ -28,7 +36,11 @@ function State({ data, releases }) {
       : null}
     <${ReportState} report=${report} />
     ${data.findings.length ? html`<${Findings} data=${data} />` : null}
-    <h2>Stages</h2>
+    ${painted ? html`<${Rest} data=${data} releases=${releases} newest=${newest} />` : null}`;
+}
+
+function Rest({ data, releases, newest }) {
+  return html`<h2>Stages</h2>
     ${releases.problem && !releases.data ? html`<div class="note" role="status">Releases are unknown: the cluster could not be asked. ${releases.problem}</div>` : null}
     ${data.stages.map((stage) => html`<${Stage} stage=${stage} newest=${newest} asked=${Boolean(releases.data)} />`)}
     <h2>Changed within 24 hours</h2>

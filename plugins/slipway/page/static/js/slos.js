@@ -17,12 +17,12 @@ function tone(left) {
 
 function Objectives({ data }) {
   return html`<p class="quiet">A burn rate of 1 uses the budget up exactly within its window. From the platform's own Prometheus.</p>
-    <${Table} caption="Objectives of every component" empty="No component has an objective." rows=${data.objectives} columns=${[
+    <${Table} caption="Objectives of every component; under each window its burn rate" empty="No component has an objective." rows=${data.objectives} columns=${[
       { title: "Objective", cell: (one) => `${one.component}: ${one.name}` },
-      { title: "Promised", num: true, cell: (one) => `${number(one.objective)} % of ${inWords(one.window)}` },
+      { title: "Promised", num: true, cell: (one) => `${number(one.objective)} %, ${inWords(one.window)}` },
       { title: "Attained", num: true, cell: (one) => (one.attainment == null ? "no data" : `${one.attainment.toFixed(3)} %`) },
       { title: "Budget left", cell: (one) => html`<${Pill} tone=${tone(one.budget_left)}>${one.budget_left == null ? "no data" : percent(one.budget_left, 1)}<//>` },
-      ...data.windows.map((window) => ({ title: `Burn, ${inWords(window)}`, num: true, cell: (one) => (one.burn_rates[window] == null ? "no data" : one.burn_rates[window].toFixed(1)) })),
+      ...data.windows.map((window) => ({ title: inWords(window), long: `Burn rate, ${inWords(window)}`, num: true, cell: (one) => (one.burn_rates[window] == null ? "no data" : one.burn_rates[window].toFixed(1)) })),
       { title: "Alert", cell: (one) => (one.alerts.length ? html`<${Pill} tone="bad">${one.alerts.join(", ")}<//>` : "none") },
     ]} />`;
 }
