@@ -15,6 +15,7 @@ from cryptography import x509
 from slipway.decisions.quantities import parse_quantity
 from slipway.hooks.kubernetes_async import KubernetesApi, KubernetesApiError
 from slipway.hooks.listing import Condition, Lister, Meta, Node, Pod
+from slipway.hooks.pod_glance import glance, whole
 from slipway.model.health import (
     ClaimFact,
     ExpiryFact,
@@ -37,16 +38,16 @@ MOST_KEPT = 500
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
-class _Template(msgspec.Struct, frozen=True):
+class _Template(msgspec.Struct, frozen=True, gc=False):
     metadata: dict[str, Any] = {}
 
 
-class _WorkloadSpec(msgspec.Struct, frozen=True):
+class _WorkloadSpec(msgspec.Struct, frozen=True, gc=False):
     replicas: int = 1
     template: _Template = _Template()
 
 
-class _WorkloadStatus(msgspec.Struct, frozen=True, rename="camel"):
+class _WorkloadStatus(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     ready_replicas: int = 0
     available_replicas: int = 0
     desired_number_scheduled: int = 0
@@ -54,70 +55,70 @@ class _WorkloadStatus(msgspec.Struct, frozen=True, rename="camel"):
     conditions: list[Condition] = []
 
 
-class _Workload(msgspec.Struct, frozen=True):
+class _Workload(msgspec.Struct, frozen=True, gc=False):
     metadata: Meta
     spec: _WorkloadSpec = _WorkloadSpec()
     status: _WorkloadStatus = _WorkloadStatus()
 
 
-class _JobStatus(msgspec.Struct, frozen=True, rename="camel"):
+class _JobStatus(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     conditions: list[Condition] = []
     completion_time: datetime | None = None
 
 
-class _Job(msgspec.Struct, frozen=True):
+class _Job(msgspec.Struct, frozen=True, gc=False):
     metadata: Meta
     status: _JobStatus = _JobStatus()
 
 
-class _Phase(msgspec.Struct, frozen=True):
+class _Phase(msgspec.Struct, frozen=True, gc=False):
     phase: str = ""
 
 
-class _Claim(msgspec.Struct, frozen=True):
+class _Claim(msgspec.Struct, frozen=True, gc=False):
     metadata: Meta
     status: _Phase = _Phase()
 
 
-class _ServiceSpec(msgspec.Struct, frozen=True):
+class _ServiceSpec(msgspec.Struct, frozen=True, gc=False):
     selector: dict[str, str] = {}
 
 
-class _Service(msgspec.Struct, frozen=True):
+class _Service(msgspec.Struct, frozen=True, gc=False):
     metadata: Meta
     spec: _ServiceSpec = _ServiceSpec()
 
 
-class _EndpointConditions(msgspec.Struct, frozen=True):
+class _EndpointConditions(msgspec.Struct, frozen=True, gc=False):
     ready: bool | None = None
 
 
-class _Endpoint(msgspec.Struct, frozen=True):
+class _Endpoint(msgspec.Struct, frozen=True, gc=False):
     conditions: _EndpointConditions = _EndpointConditions()
 
 
-class _Slice(msgspec.Struct, frozen=True):
+class _Slice(msgspec.Struct, frozen=True, gc=False):
     metadata: Meta
     endpoints: list[_Endpoint] | None = None
 
 
-class _QuotaStatus(msgspec.Struct, frozen=True):
+class _QuotaStatus(msgspec.Struct, frozen=True, gc=False):
     hard: dict[str, str | int] = {}
     used: dict[str, str | int] = {}
 
 
-class _Quota(msgspec.Struct, frozen=True):
+class _Quota(msgspec.Struct, frozen=True, gc=False):
     metadata: Meta
     status: _QuotaStatus = _QuotaStatus()
 
 
-class _Certificate(msgspec.Struct, frozen=True):
+class _Certificate(msgspec.Struct, frozen=True, gc=False):
     """Of a TLS Secret the certificate alone; the key is never decoded."""
 
     chain: str = msgspec.field(default="", name="tls.crt")
 
 
-class _TlsSecret(msgspec.Struct, frozen=True):
+class _TlsSecret(msgspec.Struct, frozen=True, gc=False):
     metadata: Meta
     data: _Certificate = _Certificate()
 
@@ -163,12 +164,11 @@ class ClusterFacts:
     async def _pods(self) -> None:
         kept: list[PodFact] = []
         phases: Counter[str] = Counter()
-        async for page in self.lister.pages("/api/v1/pods", Pod):
-            for pod in page:
-                phases[pod.status.phase] += 1
-                if pod.metadata.labels.get(ROLE) == "check" or pod.metadata.deletion_timestamp is not None:
-                    continue
-                if len(kept) < MOST_KEPT and (found := _trouble(pod)) is not None:
+        async for page in self.lister.pages("/api/v1/pods", msgspec.Raw):
+            for raw in page:
+                seen = glance(raw)
+                phases[seen.status.phase] += 1
+                if not seen.fine and len(kept) < MOST_KEPT and (found := _suspect(whole(raw))) is not None:
                     kept.append(found)
         self.facts.pods = kept
         self.facts.counts["pods"] = sum(phases.values())
@@ -265,6 +265,13 @@ def _node(node: Node) -> NodeFact:
     )
     since = ready.last_transition_time if ready else None
     return NodeFact(node.metadata.name, node.metadata.labels.get(GROUP, ""), is_ready, since, why, pressures)
+
+
+def _suspect(pod: Pod) -> PodFact | None:
+    """The pod, unless it is a check's, or on its way out."""
+    if pod.metadata.labels.get(ROLE) == "check" or pod.metadata.deletion_timestamp is not None:
+        return None
+    return _trouble(pod)
 
 
 def _trouble(pod: Pod) -> PodFact | None:

@@ -1,7 +1,8 @@
 """Lists of any length, a page at a time, decoded into the few fields that are wanted.
 
 Thirty thousand pods are 150 MB of JSON. A page of five hundred is decoded straight into small structures, judged and
-forgotten, so that memory does not grow with the cluster.
+forgotten, so that memory does not grow with the cluster. The structures hold no cycles, and the garbage collector is
+told to leave them alone: it would look at all of them, and at everything else the process has, again and again.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from slipway.hooks.kubernetes_async import PAGE, KubernetesApi, KubernetesApiErr
 T = TypeVar("T")
 
 
-class Owner(msgspec.Struct, frozen=True):
+class Owner(msgspec.Struct, frozen=True, gc=False):
     """An owner reference."""
 
     kind: str
@@ -26,7 +27,7 @@ class Owner(msgspec.Struct, frozen=True):
     controller: bool = False
 
 
-class Meta(msgspec.Struct, frozen=True, rename="camel"):
+class Meta(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """Metadata of an object."""
 
     name: str
@@ -42,13 +43,13 @@ class Meta(msgspec.Struct, frozen=True, rename="camel"):
         return next((one for one in self.owner_references if one.controller), None)
 
 
-class Named(msgspec.Struct, frozen=True):
+class Named(msgspec.Struct, frozen=True, gc=False):
     """An object of which only the metadata matters."""
 
     metadata: Meta
 
 
-class Condition(msgspec.Struct, frozen=True, rename="camel"):
+class Condition(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """A condition."""
 
     type: str
@@ -58,13 +59,13 @@ class Condition(msgspec.Struct, frozen=True, rename="camel"):
     message: str = ""
 
 
-class Resources(msgspec.Struct, frozen=True):
+class Resources(msgspec.Struct, frozen=True, gc=False):
     """Requests of a container."""
 
     requests: dict[str, str | int | float] = {}
 
 
-class Container(msgspec.Struct, frozen=True, rename="camel"):
+class Container(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """A container's requests."""
 
     name: str
@@ -72,7 +73,7 @@ class Container(msgspec.Struct, frozen=True, rename="camel"):
     restart_policy: str = ""
 
 
-class PodSpec(msgspec.Struct, frozen=True, rename="camel"):
+class PodSpec(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """What a pod asks of a node."""
 
     containers: list[Container]
@@ -81,14 +82,14 @@ class PodSpec(msgspec.Struct, frozen=True, rename="camel"):
     node_selector: dict[str, str] = {}
 
 
-class Waiting(msgspec.Struct, frozen=True):
+class Waiting(msgspec.Struct, frozen=True, gc=False):
     """Why a container waits."""
 
     reason: str = ""
     message: str = ""
 
 
-class Terminated(msgspec.Struct, frozen=True, rename="camel"):
+class Terminated(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """How a container ended."""
 
     exit_code: int = 0
@@ -96,14 +97,14 @@ class Terminated(msgspec.Struct, frozen=True, rename="camel"):
     message: str = ""
 
 
-class State(msgspec.Struct, frozen=True):
+class State(msgspec.Struct, frozen=True, gc=False):
     """State of a container."""
 
     waiting: Waiting | None = None
     terminated: Terminated | None = None
 
 
-class ContainerStatus(msgspec.Struct, frozen=True, rename="camel"):
+class ContainerStatus(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """Status of a container."""
 
     name: str
@@ -112,7 +113,7 @@ class ContainerStatus(msgspec.Struct, frozen=True, rename="camel"):
     last_state: State = State()
 
 
-class PodStatus(msgspec.Struct, frozen=True, rename="camel"):
+class PodStatus(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """Status of a pod."""
 
     phase: str = "Pending"
@@ -124,7 +125,7 @@ class PodStatus(msgspec.Struct, frozen=True, rename="camel"):
     init_container_statuses: list[ContainerStatus] = []
 
 
-class Pod(msgspec.Struct, frozen=True):
+class Pod(msgspec.Struct, frozen=True, gc=False):
     """A pod."""
 
     metadata: Meta
@@ -147,21 +148,21 @@ class Pod(msgspec.Struct, frozen=True):
         return owner.kind, owner.name
 
 
-class NodeStatus(msgspec.Struct, frozen=True):
+class NodeStatus(msgspec.Struct, frozen=True, gc=False):
     """Status of a node."""
 
     allocatable: dict[str, str | int] = {}
     conditions: list[Condition] = []
 
 
-class NodeSpec(msgspec.Struct, frozen=True, rename="camel"):
+class NodeSpec(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """What keeps pods off a node."""
 
     unschedulable: bool = False
     provider_id: str = msgspec.field(default="", name="providerID")
 
 
-class Node(msgspec.Struct, frozen=True):
+class Node(msgspec.Struct, frozen=True, gc=False):
     """A node."""
 
     metadata: Meta
@@ -169,11 +170,11 @@ class Node(msgspec.Struct, frozen=True):
     status: NodeStatus = NodeStatus()
 
 
-class _ListMeta(msgspec.Struct, frozen=True):
+class _ListMeta(msgspec.Struct, frozen=True, gc=False):
     next: str = msgspec.field(default="", name="continue")
 
 
-class _List(msgspec.Struct, Generic[T]):
+class _List(msgspec.Struct, Generic[T], gc=False):
     items: list[T] = []
     metadata: _ListMeta = _ListMeta()
 
