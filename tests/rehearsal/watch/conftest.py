@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import subprocess
@@ -38,6 +39,7 @@ COMPONENTS = (
     "base-services/prometheus",
     "data-layer/kafka",
 )
+WATCHING = {"platform_health", "platform_nightly_scale"}
 MEMBER = {"environment": "dev", "region": "us-east-1", "problem": ""}
 
 
@@ -166,6 +168,30 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
         yield made
     aws._client.cache_clear()
     patch.undo()
+
+
+@pytest.fixture(scope="session")
+def dags(watched: Watched) -> dict[str, Any]:
+    """The DAGs in Airflow's database."""
+    from airflow.dag_processing.bundles.manager import DagBundlesManager
+    from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
+    from airflow.utils.db import initdb
+
+    logging.getLogger("airflow").setLevel(logging.WARNING)
+    initdb()
+    DagBundlesManager().sync_bundles_to_db()
+    bag = DagBag(str(ROOT / "dags"))
+    mine = {name: dag for name, dag in bag.dags.items() if name in WATCHING}
+    assert len(mine) == len(WATCHING), bag.import_errors
+    sync_bag_to_db(bag, "dags-folder", None)
+    return mine
+
+
+def states(run: Any) -> dict[str, str]:
+    return {
+        ti.task_id if ti.map_index < 0 else f"{ti.task_id}[{ti.map_index}]": str(ti.state)
+        for ti in run.get_task_instances()
+    }
 
 
 def _infrastructure() -> None:

@@ -2,41 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 import pytest
 from slipway.hooks.reports import ReportsHook
 from slipway.model.health import HealthBody
 
-from tests.rehearsal.watch.conftest import ROOT, Watched, thorough
+from tests.rehearsal.watch.conftest import Watched, states, thorough
 
 # Airflow lists plugin files with a class that its own dependency calls old.
 pytestmark = [thorough, pytest.mark.filterwarnings("ignore:GitWildMatchPattern:DeprecationWarning")]
-
-
-@pytest.fixture(scope="module")
-def dags(watched: Watched) -> dict[str, Any]:
-    """The DAGs in Airflow's database."""
-    from airflow.dag_processing.bundles.manager import DagBundlesManager
-    from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
-    from airflow.utils.db import initdb
-
-    logging.getLogger("airflow").setLevel(logging.WARNING)
-    initdb()
-    DagBundlesManager().sync_bundles_to_db()
-    bag = DagBag(str(ROOT / "dags"))
-    mine = {name: dag for name, dag in bag.dags.items() if name in {"platform_health", "platform_nightly_scale"}}
-    assert len(mine) == 2, bag.import_errors
-    sync_bag_to_db(bag, "dags-folder", None)
-    return mine
-
-
-def states(run: Any) -> dict[str, str]:
-    return {
-        ti.task_id if ti.map_index < 0 else f"{ti.task_id}[{ti.map_index}]": str(ti.state)
-        for ti in run.get_task_instances()
-    }
 
 
 def test_healthy_runs_stay_quiet(watched: Watched, dags: dict[str, Any]) -> None:
