@@ -63,7 +63,7 @@ class Running:
         :raises AssertionError: with what to start.
         """
         usual = self._folder / "kubeconfig"
-        tokens = list(self._folder.rglob("admin-token"))
+        tokens = list(self._folder.glob("cloud/kubernetes/*/admin-token"))
         assert tokens, f"no platform runs in {self._folder}: start make run CLUSTER=real"
         # The usual one asks STS by a process of its own at every call, which takes longer than most calls.
         known = yaml.safe_load(usual.read_text())
