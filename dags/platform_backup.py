@@ -7,8 +7,8 @@ Takes an EBS snapshot of the disk of every claim of every deployed platform, and
 - **back_up** snapshots each claim's disk once per run, tagged with its claim, and waits until all are complete.
 - **expire** deletes backups older than *keep*; the newest complete one of each claim always stays.
 
-A snapshot is consistent as after a loss of power, which the databases recover from. Nothing here restores one yet:
-docs/backups.md says how to by hand.
+A snapshot is consistent as after a loss of power, which the databases recover from. `platform_restore` puts claims on
+disks made of them.
 
 **When** - every night at 01:30 UTC, and by hand.
 

@@ -8,6 +8,8 @@ Builds an environment in one of its regions, or brings it up to date with what i
 - **base_services**, **data_layer**, **applications**, **validation**: per component one `deploy` task, which plans,
   applies and waits until it is ready, and one task per check, which runs as a pod in the cluster.
 - Each stage ends in a **gate**: rollouts first, then checks. A check that could not run is skipped and never passed.
+- **roll_back** runs when a stage failed and the environment's policy says so: what this run changed in that stage goes
+  back to its release before. The run has failed all the same.
 
 **When** - by hand, from this form or the API.
 
