@@ -11,21 +11,24 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, HTTPClientError
+from pydantic import ValidationError
 
 from slipway.decisions.leases import Verdict, decide
 from slipway.hooks.aws import client, code_of
-from slipway.model.errors import ErrorClass, LeaseLostError, Problem, RefusedError
+from slipway.model.errors import ErrorClass, LeaseLostError, Problem, RefusedError, UnansweredError
 from slipway.model.lease import LEASE_KEY, LEASE_TTL, Lease
 from slipway.model.platform import Platform
 
 # 412: somebody else wrote first; 409: at the very same time; 404: the object went away.
 LOST_RACE = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"})
 ATTEMPTS = 8
+READS = 3
 
 
 class LeaseHook:
@@ -121,14 +124,23 @@ class LeaseHook:
         raise LeaseLostError(f"{self.url} changed {ATTEMPTS} times while it was being written; clear the task")
 
     def _read(self) -> tuple[Lease | None, str | None, datetime]:
-        """The object, its entity tag, and the time by S3's clock."""
-        try:
-            found = self.s3.get_object(Bucket=self.platform.bucket, Key=LEASE_KEY)
-        except ClientError as error:
-            if code_of(error) != "NoSuchKey":
-                raise
-            return None, None, _server_time(error.response)
-        return Lease.model_validate_json(found["Body"].read()), found["ETag"], _server_time(found)
+        """The object, its entity tag, and the time by S3's clock.
+
+        :raises UnansweredError: what came was not a lease, several times: cut short on the way, or not written by us.
+        """
+        for attempt in range(READS):
+            try:
+                found = self.s3.get_object(Bucket=self.platform.bucket, Key=LEASE_KEY)
+            except ClientError as error:
+                if code_of(error) != "NoSuchKey":
+                    raise
+                return None, None, _server_time(error.response)
+            # A body that was cut short comes as a success, and botocore cannot know.
+            with suppress(ValidationError, HTTPClientError):
+                return Lease.model_validate_json(found["Body"].read()), found["ETag"], _server_time(found)
+            self._pause(attempt)
+        mend = f"look at it with: aws s3 cp {self.url} -; if it is damaged, break the lease with: aws s3 rm {self.url}"
+        raise UnansweredError(f"{self.url} cannot be read as a lease; {mend}", ErrorClass.UNKNOWN_OUTCOME)
 
     def _write(self, lease: Lease, etag: str | None) -> bool:
         """Write the object unless it changed since it was read; whether it was written."""
