@@ -66,7 +66,7 @@ def is_active(world: World) -> str:
 
 
 def creating(
-    world: World, what: str, *rules: dict[str, Any], budget: int, deadline: float = 60, wanted: str = ""
+    world: World, what: str, *rules: dict[str, Any], budget: int, deadline: float = 120, wanted: str = ""
 ) -> Part:
     """Create the cluster under faults, to its end."""
     world.drop_cluster()
@@ -96,7 +96,7 @@ def refused(
     world.begin()
     again = attempt(world.task(cluster))
     state = "; ".join(filter(None, [state, "" if again.ok else "once mended it still fails", is_active(world)]))
-    return part(world, what, ended, state=state, budget=budget, deadline=60, wanted=wanted.value, met=met)
+    return part(world, what, ended, state=state, budget=budget, deadline=120, wanted=wanted.value, met=met)
 
 
 def case_1(world: World) -> list[Part]:
@@ -107,10 +107,10 @@ def case_1(world: World) -> list[Part]:
     ]  # fmt: skip
     world.burst.set(fault("ec2", times=2, **error("RequestLimitExceeded")))
     ended = attempt(world.task(lambda: node_group(world.groups()[0])))
-    parts.append(part(world, "EC2 RequestLimitExceeded twice", ended, state=is_active(world), budget=2, deadline=60))
+    parts.append(part(world, "EC2 RequestLimitExceeded twice", ended, state=is_active(world), budget=2, deadline=120))
     world.burst.set(fault("cloudformation", times=2, **error("Throttling")))
     ended = attempt(world.task(lambda: stack(Stack.BUDGET)))
-    parts.append(part(world, "CloudFormation twice", ended, state="", budget=2, deadline=60))
+    parts.append(part(world, "CloudFormation twice", ended, state="", budget=2, deadline=120))
     return parts
 
 
@@ -127,7 +127,14 @@ def case_2(world: World) -> list[Part]:
     state = "; ".join(filter(None, [state, "" if again.ok else "it does not go on afterwards", is_active(world)]))
     return [
         part(
-            world, "EKS CreateCluster, until it ends", ended, state=state, budget=12, deadline=90, wanted=LATER, met=met
+            world,
+            "EKS CreateCluster, until it ends",
+            ended,
+            state=state,
+            budget=12,
+            deadline=180,
+            wanted=LATER,
+            met=met,
         )
     ]
 
@@ -149,12 +156,12 @@ def case_3(world: World) -> list[Part]:
 
 def case_4(world: World) -> list[Part]:
     """A call that hangs."""
-    return [
-        creating(
-            world, f"EKS {operation} hangs", fault("eks", operation, times=1, timeout_ms=30000), budget=1, deadline=40
-        )
-        for operation in ("DescribeCluster", "CreateCluster")
-    ]
+    parts = []
+    with world.hurried(read_timeout=8):
+        for operation in ("DescribeCluster", "CreateCluster"):
+            hung = fault("eks", operation, times=1, timeout_ms=60000)
+            parts.append(creating(world, f"EKS {operation}", hung, budget=1))
+    return parts
 
 
 def case_5(world: World) -> list[Part]:
@@ -180,7 +187,7 @@ def case_6(world: World) -> list[Part]:
     ended = attempt(world.task(lambda: node_group(world.groups()[0])))
     found = world.census(world.platform)["node group"]
     state = none_of((len(found) == 1, f"{len(found)} node groups"), (ended.tries == 1, f"{ended.tries} tries"))
-    parts.append(part(world, "EKS CreateNodegroup", ended, state=state, budget=1, deadline=60))
+    parts.append(part(world, "EKS CreateNodegroup", ended, state=state, budget=1, deadline=120))
     return parts
 
 
@@ -205,7 +212,7 @@ def _network_made_once(world: World, lost: dict[str, Any]) -> Part:
     wanted = {"VPC": 1, "elastic IP": 1, "NAT gateway": 1}
     state = none_of(*((counted[kind] == number, f"{counted[kind]} x {kind}") for kind, number in wanted.items()))
     what = "CreateChangeSet and ExecuteChangeSet of VPC, addresses and NAT gateway"
-    return part(world, what, ended, state=state, budget=2, deadline=60, platform=platform)
+    return part(world, what, ended, state=state, budget=2, deadline=120, platform=platform)
 
 
 def _identities_made_once(world: World, lost: dict[str, Any]) -> Part:
@@ -214,7 +221,7 @@ def _identities_made_once(world: World, lost: dict[str, Any]) -> Part:
         eks.delete_pod_identity_association(clusterName=name, associationId=one["associationId"])
     world.burst.set(fault("eks", "CreatePodIdentityAssociation", **lost))
     ended = attempt(world.task(access))
-    return part(world, "EKS CreatePodIdentityAssociation", ended, state=is_active(world), budget=1, deadline=60)
+    return part(world, "EKS CreatePodIdentityAssociation", ended, state=is_active(world), budget=1, deadline=120)
 
 
 def _snapshots_made_once(world: World, lost: dict[str, Any]) -> Part:
@@ -231,7 +238,7 @@ def _snapshots_made_once(world: World, lost: dict[str, Any]) -> Part:
     ended = attempt(world.task(lambda: BackupOperator(task_id="backup")))
     mine = [{"Name": "volume-id", "Values": [volume]}]
     found = ec2.describe_snapshots(OwnerIds=["self"], Filters=mine)["Snapshots"]
-    made = part(world, "EC2 CreateSnapshot", ended, state="" if found else "no snapshot", budget=1, deadline=60)
+    made = part(world, "EC2 CreateSnapshot", ended, state="" if found else "no snapshot", budget=1, deadline=120)
     if len(found) > 1:
         made.duplicates.append(f"{len(found)} snapshots of one volume")
     for one in found:
@@ -257,7 +264,7 @@ def case_8(world: World) -> list[Part]:
     world.burst.set(fault("s3", "GetObject", times=1, response={"truncate_frac": 0.5}))
     ended = attempt(world.task(cluster))
     state = none_of((ended.ok, "it failed"), (ended.tries <= 2, f"{ended.tries} tries"))
-    parts.append(part(world, "S3 GetObject of the lease cut short", ended, state=state, budget=1, deadline=60,
+    parts.append(part(world, "S3 GetObject of the lease cut short", ended, state=state, budget=1, deadline=120,
                       wanted=ended.error_class and UNKNOWN))  # fmt: skip
     return parts
 
@@ -265,6 +272,7 @@ def case_8(world: World) -> list[Part]:
 def case_9(world: World) -> list[Part]:
     """Credentials that expire on the way."""
     wanted = ErrorClass.EXPIRED.value
+    attempt(world.task(access))
     built = _counting_clients()
     world.burst.set(fault("eks", "ListAccessEntries", times=1, **error("ExpiredTokenException")))
     ended = attempt(world.task(access))
@@ -272,13 +280,13 @@ def case_9(world: World) -> list[Part]:
     state = none_of(
         (ended.ok, "it did not go on"), (ended.tries == 2, f"{ended.tries} tries"), (renewed, "not renewed")
     )
-    parts = [part(world, "once, in the middle of a task", ended, state=state, budget=1, deadline=60, wanted=wanted)]
+    parts = [part(world, "once, in the middle of a task", ended, state=state, budget=1, deadline=120, wanted=wanted)]
     world.burst.set(fault("eks", **error("ExpiredTokenException")))
     ended = attempt(world.task(access))
     state = none_of(
         (not ended.ok, "it did not fail"), (ended.tries == 2, f"{ended.tries} tries, renewed once is enough")
     )
-    parts.append(part(world, "for good", ended, state=state, budget=2, deadline=60, wanted=wanted))
+    parts.append(part(world, "for good", ended, state=state, budget=2, deadline=120, wanted=wanted))
     return parts
 
 
@@ -332,7 +340,8 @@ def _no_capacity(world: World) -> Part:
     def change(parsed: dict[str, Any]) -> None:
         message = "Could not launch: we currently do not have sufficient t3.large capacity in us-east-1a"
         issue = {"code": "AsgInstanceLaunchFailures", "message": message, "resourceIds": ["asg"]}
-        parsed["nodegroup"].update(status="CREATE_FAILED", health={"issues": [issue]})
+        if "nodegroup" in parsed:
+            parsed["nodegroup"].update(status="CREATE_FAILED", health={"issues": [issue]})
 
     for make in (access, lambda: addons(AddonPhase.BEFORE_NODES)):
         attempt(world.task(make))
@@ -352,5 +361,5 @@ def _no_capacity(world: World) -> Part:
     )
     wanted = ErrorClass.CAPACITY.value
     return part(
-        world, "no capacity for nodes", ended, state=state, budget=3, deadline=90, wanted=wanted, met=ended.tries
+        world, "no capacity for nodes", ended, state=state, budget=3, deadline=180, wanted=wanted, met=ended.tries
     )

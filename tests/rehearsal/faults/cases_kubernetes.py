@@ -70,7 +70,7 @@ def fresh(world: World) -> None:
 
 
 def under(
-    world: World, what: str, *rules: Rule, budget: int, deadline: float = 60, wanted: str = "", least: float = 0
+    world: World, what: str, *rules: Rule, budget: int, deadline: float = 120, wanted: str = "", least: float = 0
 ) -> Part:
     """Deploy under faults of the API, to its end."""
     fresh(world)
@@ -103,7 +103,7 @@ def case_22(world: World) -> list[Part]:
     parts = [
         under(world, "reset", Rule(times=4, reset=True), budget=4),
         under(world, "answer cut in the middle", Rule(times=4, cut=0.5), budget=4),
-        under(world, "slow", Rule(delay=0.3), budget=400, deadline=90),
+        under(world, "slow", Rule(delay=0.3), budget=400, deadline=180),
     ]
     with world.patched(kubernetes_async, REQUEST_TIMEOUT_SECONDS=2):
         parts.append(under(world, "half-open", Rule(times=2, hang=True), budget=2))
@@ -114,7 +114,7 @@ def case_22(world: World) -> list[Part]:
         ended = attempt(lambda: _count_pods(world))
         world.kubernetes().set()
         state = none_of((ended.value == _count_pods(world), "pods are missing from the list"))
-        parts.append(part(world, "410 Gone in a list", ended, state=state, budget=2, deadline=60, met=rule.fired))
+        parts.append(part(world, "410 Gone in a list", ended, state=state, budget=2, deadline=120, met=rule.fired))
     return [*parts, _partition(world)]
 
 
@@ -141,7 +141,7 @@ def _partition(world: World) -> Part:
     )
     wanted = ErrorClass.RETRY_LATER.value
     return part(
-        world, "away until the task ends", ended, state=state, budget=60, deadline=90, wanted=wanted, met=rule.fired
+        world, "away until the task ends", ended, state=state, budget=60, deadline=180, wanted=wanted, met=rule.fired
     )
 
 
@@ -270,7 +270,7 @@ def _budget_keeps(world: World) -> Part:
     state = none_of((not ended.ok, "it was evicted"), (set(pods) <= set(left), "a pod is gone"))
     wanted = ErrorClass.DEPENDENCY.value
     what = "eviction that a disruption budget refuses"
-    return part(world, what, ended, state=state, budget=3, deadline=60, wanted=wanted, met=ended.tries)
+    return part(world, what, ended, state=state, budget=3, deadline=120, wanted=wanted, met=ended.tries)
 
 
 def case_25(world: World) -> list[Part]:
@@ -298,6 +298,6 @@ def case_25(world: World) -> list[Part]:
     state = none_of((not ended.ok, "it did not fail"), (again.ok, "it does not go on afterwards"))
     wanted = ErrorClass.DEPENDENCY.value
     state = "; ".join(filter(None, [state, is_up(world)]))
-    parts.append(part(world, "namespace that is Terminating, deploy", ended, state=state, budget=3, deadline=90,
+    parts.append(part(world, "namespace that is Terminating, deploy", ended, state=state, budget=3, deadline=180,
                       wanted=wanted, met=ended.tries))  # fmt: skip
     return parts

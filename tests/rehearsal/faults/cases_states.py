@@ -69,7 +69,8 @@ def case_12(world: World) -> list[Part]:
 def _state_rule(path: str, key: str, status: str) -> Rule:
     def change(parsed: dict[str, Any]) -> None:
         issue = {"code": "InternalFailure" if key == "other" else "Ec2SubnetMissing", "message": "injected"}
-        parsed[key].update(status=status, health={"issues": [issue | {"resourceIds": ["subnet-1"]}]})
+        if key in parsed:
+            parsed[key].update(status=status, health={"issues": [issue | {"resourceIds": ["subnet-1"]}]})
 
     return Rule(method="GET", path=path, rewrite=edited(change))
 
@@ -222,6 +223,7 @@ def case_14(world: World) -> list[Part]:
         task = "infrastructure.cluster" if "again" in what else "infrastructure.node_groups"
         ended = attempt(lambda task=task: taking.step(task))  # type: ignore[misc]
         parts.append(scored(world, what, ended, "" if ended.ok else "it failed"))
+    world.begin()
     world.task(cluster)()
     attempt(world.task(access))
     attempt(world.task(lambda: addons(AddonPhase.BEFORE_NODES)))
@@ -233,6 +235,8 @@ def case_14(world: World) -> list[Part]:
 
 
 def _teardown(world: World, **params: Any) -> Teardown:
+    """A teardown of the shared platform, as a run of its own."""
+    world.begin()
     return Teardown(world.stage().environment, run_id=world.run_id, **params)
 
 
@@ -257,7 +261,7 @@ def case_15(world: World) -> list[Part]:
     ended = attempt(lambda: _teardown(world).step("infrastructure.left_behind"))
     groups = {one["GroupId"] for one in ec2.describe_security_groups()["SecurityGroups"]}
     still = [one for one in made if one in groups]
-    parts = [part(world, "DependencyViolation three times", ended, state="; ".join(still), budget=3, deadline=60)]
+    parts = [part(world, "DependencyViolation three times", ended, state="; ".join(still), budget=3, deadline=120)]
 
     group = ec2.create_security_group(
         GroupName="k8s-left", Description="left", VpcId=network_of(world.platform)["VpcId"]
@@ -271,7 +275,7 @@ def case_15(world: World) -> list[Part]:
     world.burst.set()
     attempt(lambda: _teardown(world).step("infrastructure.left_behind"))
     state = none_of((named, "the group it could not delete is not named"))
-    parts.append(part(world, "DependencyViolation for ever", ended, state=state, budget=40, deadline=30, met=met))
+    parts.append(part(world, "DependencyViolation for ever", ended, state=state, budget=40, deadline=120, met=met))
     return [*parts, _others_interface(world)]
 
 
@@ -408,6 +412,7 @@ def case_18(world: World) -> list[Part]:
     )
     parts = [scored(world, "cluster, deploy", ended, state, wanted=FOREIGN, platform=platform)]
     taking = Teardown(stage.environment, run_id="manual__1")
+    world.free(platform)
     world.front.seen.clear()
     ended = attempt(lambda: taking.step("infrastructure.cluster"))
     sent = [one for one in world.front.seen if one[0] == "DELETE"]
@@ -421,6 +426,7 @@ def case_18(world: World) -> list[Part]:
     template = json.dumps({"Resources": {"Group": {"Type": "AWS::Logs::LogGroup"}}})
     name = platform.stack_name(Stack.BUDGET)
     world.aws("cloudformation").create_stack(StackName=name, TemplateBody=template)
+    world.free(platform)
     ended = attempt(lambda: stage.run(stack(Stack.BUDGET)).value)
     state = none_of((not ended.ok, "it did not refuse"), (name in ended.said, "it does not name it"))
     world.aws("cloudformation").delete_stack(StackName=name)
@@ -525,4 +531,5 @@ def _refused_input(world: World, what: str, bad: str | Callable[[dict[str, Any]]
         (environment.path.name in ended.said, "the file is not named"),
         ("Traceback" not in ended.said, "a traceback"),
     )
-    return scored(world, what, ended, state, wanted=ErrorClass.BAD_INPUT.value)
+    classes = (ended.error_class, ErrorClass.BAD_INPUT.value)
+    return Part(what, state, [], [], (ended.tries, 1), (round(ended.seconds, 1), 60), classes, ended.said)

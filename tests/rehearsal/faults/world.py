@@ -17,7 +17,6 @@ import signal
 import subprocess
 import tempfile
 import time
-import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -49,9 +48,8 @@ ROOT = Path(__file__).resolve().parents[3]
 TINY = ROOT / "tests" / "rehearsal" / "components" / "project" / "manifests"
 REGION = "us-east-1"
 SPEED = 2400.0
-READ_TIMEOUT = 3
-# What a person with a slow or short-tempered account would write into the connection; the product's own is 10 and 60.
-CLIENT = {"read_timeout": READ_TIMEOUT, "retries": {"mode": "standard", "max_attempts": 4}}
+# Written into the connection, as a person would. The product's own are 10 attempts and 60 s.
+ATTEMPTS, READ_TIMEOUT = 4, 60
 MICROBURST = ROOT / ".cache" / "faults" / "bin" / "microburst"
 
 
@@ -143,7 +141,7 @@ class World:
                 "AWS_ENDPOINT_URL": self.burst.url,
                 # Tokens for Kubernetes are signed for the address of STS, which the API server insists on.
                 "AWS_ENDPOINT_URL_STS": self.direct_url,
-                "AIRFLOW_CONN_AWS_DEFAULT": "aws://?" + urllib.parse.urlencode({"config_kwargs": json.dumps(CLIENT)}),
+                "AIRFLOW_CONN_AWS_DEFAULT": connection(),
                 paths.VARIABLE: str(self.include),
             }
         )
@@ -199,7 +197,11 @@ class World:
         """Begin a new run on the shared platform; the lease of the one before is gone with it."""
         self._runs += 1
         self.run_id = f"faults__{self._runs}"
-        self.aws("s3").delete_object(Bucket=self.platform.bucket, Key=LEASE_KEY)
+        self.free(self.platform)
+
+    def free(self, platform: Platform) -> None:
+        """Take the lease of a platform away from whichever run has it."""
+        self.aws("s3").delete_object(Bucket=platform.bucket, Key=LEASE_KEY)
 
     def task(self, make: Callable[[], Any], **params: Any) -> Callable[[], Any]:
         """One try of an operator on the shared platform, in the present run."""
@@ -213,7 +215,6 @@ class World:
         """The shared platform as its environment says, whatever a case left of it."""
         self.calm()
         self.begin()
-        self.aws("s3").delete_object(Bucket=self.platform.bucket, Key=LEASE_KEY)
         self.stage().whole()
         self.begin()
 
@@ -333,6 +334,17 @@ class World:
             return "absent"
         return str(found["StackStatus"])
 
+    @contextmanager
+    def hurried(self, read_timeout: int) -> Iterator[None]:
+        """A connection that waits for an answer no longer than this, in seconds."""
+        os.environ["AIRFLOW_CONN_AWS_DEFAULT"] = connection(read_timeout)
+        aws_hooks.forget_clients()
+        try:
+            yield
+        finally:
+            os.environ["AIRFLOW_CONN_AWS_DEFAULT"] = connection()
+            aws_hooks.forget_clients()
+
     @staticmethod
     def until(probe: Callable[[], Any], seconds: float = 60.0) -> Any:
         """Wait until something holds."""
@@ -366,6 +378,13 @@ class World:
             yield
         finally:
             path.write_text(before)
+
+
+def connection(read_timeout: int = READ_TIMEOUT) -> str:
+    """The connection aws_default, as Airflow reads it from the environment."""
+    retries = {"mode": "standard", "max_attempts": ATTEMPTS}
+    config = {"read_timeout": read_timeout, "retries": retries}
+    return json.dumps({"conn_type": "aws", "extra": {"config_kwargs": config}})
 
 
 @cache
