@@ -20,6 +20,7 @@ from typing import Any
 
 import yaml
 
+from slipway.catalog.confined import confinement
 from slipway.catalog.pins import by_digest, load_pins
 from slipway.catalog.rendered import contents, remembered
 from slipway.model.component import Component
@@ -44,9 +45,12 @@ _PLACED_KINDS = {"Deployment", "StatefulSet", "Job", "CronJob"}
 def render(component: Component, platform: Platform) -> list[Manifest]:
     """Return the component's objects as they are applied to the platform.
 
-    :raises ConfigurationError: kustomize refused the folder; the message is kustomize's own.
+    :raises ConfigurationError: a kustomization reaches out of the folder, or kustomize refused it, in its own words.
     """
     folder = overlay_folder(component, platform)
+    loose = confinement(component.folder, _shown(component.folder))
+    if loose:
+        raise ConfigurationError(loose)
     return [
         _adapt(manifest, component, platform)
         for manifest in _kustomize(folder, contents(component.folder, Path(_kubectl())))

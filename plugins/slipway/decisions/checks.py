@@ -18,6 +18,9 @@ from slipway.model.records import CheckResult, CheckState
 _MAIN_KINDS = ("StatefulSet", "Deployment", "DaemonSet", "CronJob", "Job")
 
 # What a check's pod requests; its memory limit, when it is the usual one, is seldom needed in full.
+# Shorter values are user names and the like, and would blot out words.
+SHORTEST_SECRET = 8
+
 CPU_REQUEST, USUAL_REQUEST, USUAL_LIMIT = "50m", "64Mi", "256Mi"
 
 
@@ -46,6 +49,13 @@ def proof_in(lines: Sequence[str], check: str) -> dict[str, JsonValue] | None:
 
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is no JSON")
+
+
+def without(values: Iterable[str], line: str) -> str:
+    """A line of a check's output without secret values in it, should its script print one."""
+    for value in sorted({one for one in values if len(one) >= SHORTEST_SECRET}, key=len, reverse=True):
+        line = line.replace(value, "***")
+    return line
 
 
 def last_words(lines: Sequence[str]) -> str:

@@ -10,8 +10,6 @@ from slipway.model.errors import ConfigurationError, Problem, RefusedError
 from slipway.model.platform import PlacedNodeGroup, Platform, Stack
 
 Outputs = Mapping[str, str]
-TAG_LIMIT = 8
-EMAIL_LIMIT = 5
 # Zones where EKS places no control plane, by zone id since names differ between accounts.
 # Source: EKS user guide, "VPC and subnet requirements".
 ZONES_WITHOUT_EKS = frozenset({"use1-az3", "usw1-az2", "cac1-az3"})
@@ -91,19 +89,13 @@ def stack_parameters(stack: Stack, platform: Platform, facts: Facts) -> dict[str
     """Parameters of one of the platform's stacks.
 
     :raises RefusedError: a stack it needs is absent.
-    :raises ConfigurationError: the environment holds more than the template takes.
     """
     return {**_common(platform), **_OWN[stack](platform, facts)}
 
 
 def nodegroup_parameters(group: PlacedNodeGroup, platform: Platform, facts: Facts) -> dict[str, str]:
-    """Parameters of the stack that holds a node group's launch template.
-
-    :raises ConfigurationError: the environment has more tags than the template takes.
-    """
+    """Parameters of the stack that holds a node group's launch template."""
     tags = platform.environment.tags
-    if len(tags) > TAG_LIMIT:
-        raise _too_many(platform, "tags", len(tags), TAG_LIMIT)
     numbered = {f"Tag{number}": f"{key}={value}" for number, (key, value) in enumerate(sorted(tags.items()), start=1)}
     return {
         **_common(platform),
@@ -161,24 +153,8 @@ def _audit(platform: Platform, facts: Facts) -> dict[str, str]:
 
 def _budget(platform: Platform, facts: Facts) -> dict[str, str]:
     budget = platform.environment.budget
-    if len(budget.emails) > EMAIL_LIMIT:
-        raise _too_many(platform, "budget.emails", len(budget.emails), EMAIL_LIMIT)
     emails = {f"Email{number}": email for number, email in enumerate(budget.emails, start=1)}
     return {"MonthlyUsd": f"{budget.monthly_usd:.2f}".rstrip("0").rstrip("."), **emails}
-
-
-def _too_many(platform: Platform, field: str, found: int, limit: int) -> ConfigurationError:
-    return ConfigurationError(
-        [
-            Problem(
-                where=f"include/environments/{platform.environment.name}.yaml",
-                field=field,
-                found=f"{found} entries",
-                allowed=f"at most {limit}",
-                mend="leave some out",
-            )
-        ]
-    )
 
 
 _OWN: dict[Stack, Callable[[Platform, Facts], dict[str, str]]] = {

@@ -10,9 +10,10 @@ from datetime import datetime
 from typing import Any
 
 from slipway.catalog.render import image_for, place, render
-from slipway.decisions.checks import main_image
+from slipway.decisions.checks import main_image, without
 from slipway.decisions.light_checks import LONGEST, START_ALLOWANCE, LightCheck, outcome
 from slipway.hooks import check_pods
+from slipway.hooks.check_secrets import ABSENT, values_of
 from slipway.hooks.kubernetes_async import METADATA_ONLY, KubernetesApi, KubernetesApiError, Object
 from slipway.hooks.listing import Lister, Named
 from slipway.hooks.releases import RELEASE_LABEL
@@ -102,7 +103,7 @@ class LightChecksHook:
             pod["metadata"]["name"]: pod for pod in await self.api.items(_PODS, {"labelSelector": selector(self.run)})
         }
         wanted = list(checks)
-        lines = await asyncio.gather(*(self._words(pods.get(self.name(one, round_))) for one in wanted))
+        lines = await asyncio.gather(*(self._said(one, pods.get(self.name(one, round_))) for one in wanted))
         found = {
             one.key: outcome(one, pods.get(self.name(one, round_)), said, now)
             for one, said in zip(wanted, lines, strict=True)
@@ -117,6 +118,21 @@ class LightChecksHook:
         """Name of a check's pod: the same for every try of the task."""
         suffix = hashlib.sha256(f"{self.run} {one.key} {round_}".encode()).hexdigest()[:8]
         return f"health-{one.component.name}-{one.check.name}"[:50].rstrip("-") + f"-{suffix}"
+
+    async def _said(self, one: LightCheck, pod: Object | None) -> list[str]:
+        """What a check printed, without the secrets that its pod was given."""
+        words = await self._words(pod)
+        if not words or not one.check.secret_env:
+            return words
+        hidden: list[str] = []
+        for name in sorted({source.secret for source in one.check.secret_env.values()}):
+            path = f"/api/v1/namespaces/{one.component.spec.namespace}/secrets/{name}"
+            try:
+                hidden += values_of((await self.api.request("GET", path)).body.get("data") or {})
+            except KubernetesApiError as error:
+                if error.status != ABSENT:
+                    return ["(what it printed is not shown: the secrets it may hold could not be read)"]
+        return [without(hidden, line) for line in words]
 
     async def _words(self, pod: Object | None) -> list[str]:
         if pod is None or (pod.get("status") or {}).get("phase") not in {"Succeeded", "Failed"}:

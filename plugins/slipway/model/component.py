@@ -12,28 +12,42 @@ from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from slipway.model.environment import KubernetesName, Strict
 
-_DURATION = re.compile(r"^(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?$")
+_DURATION = re.compile(r"(?:(\d{1,4})h)?(?:(\d{1,5})m)?(?:(\d{1,6})s)?")
+LONGEST_DURATION = timedelta(hours=24)
 LOCAL_PORT_LOW = 1024
 
 
 def parse_duration(value: object) -> timedelta:
     """Read a duration such as ``90s``, ``15m`` or ``1h30m``.
 
-    :raises ValueError: anything else, zero included.
+    :raises ValueError: anything else, zero and more than a day included.
     """
     if isinstance(value, timedelta):
         return value
-    match = _DURATION.match(value) if isinstance(value, str) and value else None
+    match = _DURATION.fullmatch(value) if isinstance(value, str) and value else None
     if not match:
         raise ValueError(f"{value!r} is not a duration; write it like 90s, 15m or 1h30m")
     hours, minutes, seconds = (int(part or 0) for part in match.groups())
     duration = timedelta(hours=hours, minutes=minutes, seconds=seconds)
     if not duration:
         raise ValueError("a duration of zero would never be met")
+    if duration > LONGEST_DURATION:
+        raise ValueError(f"{value} is more than a day, longer than any run lasts")
     return duration
 
 
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+# What pods take: a reference of an image, a name of a variable, of a Secret's key, a quantity of memory.
+ImageName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,254}$")]
+VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
+SecretKeyName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]([-._A-Za-z0-9]{0,251}[A-Za-z0-9_])?$")]
+Memory = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,11}(Ki|Mi|Gi|k|M|G)?$")]
+DnsName = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^(\*\.)?[A-Za-z0-9]([-A-Za-z0-9]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([-A-Za-z0-9]{0,61}[A-Za-z0-9])?)*$"
+    ),
+]
 
 
 class StageName(StrEnum):
@@ -55,7 +69,7 @@ class SecretKeyRef(Strict):
     """A key of a Kubernetes Secret."""
 
     secret: KubernetesName
-    key: str
+    key: SecretKeyName
 
 
 class SecretKey(Strict):
@@ -67,7 +81,7 @@ class SecretKey(Strict):
 
     value: str | None = None
     generate: Annotated[int, Field(ge=16, le=1024)] | None = None
-    certificate: Annotated[list[str], Field(min_length=1)] | None = None
+    certificate: Annotated[list[DnsName], Field(min_length=1)] | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -85,7 +99,7 @@ class Secret(Strict):
     name: KubernetesName
     namespace: KubernetesName | None = None
     also_in: list[KubernetesName] = []
-    keys: Annotated[dict[str, SecretKey], Field(min_length=1)]
+    keys: Annotated[dict[SecretKeyName, SecretKey], Field(min_length=1)]
 
 
 class Better(StrEnum):
@@ -126,13 +140,13 @@ class Check(Strict):
     proves: str
     script: str | None = None
     command: list[str] | None = None
-    image: str | None = None
+    image: ImageName | None = None
     timeout: Duration = timedelta(minutes=3)
-    env: dict[str, str] = {}
-    secret_env: dict[str, SecretKeyRef] = {}
+    env: dict[VariableName, str] = {}
+    secret_env: dict[VariableName, SecretKeyRef] = {}
     service_account: KubernetesName | None = None
     run_as: Annotated[int, Field(gt=0)] = 65532
-    memory: str = "256Mi"
+    memory: Memory = "256Mi"
     tolerances: dict[str, Tolerance] = {}
     light: bool = False
 
@@ -157,7 +171,7 @@ class PortForward(Strict):
     service: KubernetesName
     port: Annotated[int, Field(ge=1, le=65535)]
     local: Annotated[int, Field(ge=LOCAL_PORT_LOW, le=65535)]
-    path: str = "/"
+    path: Annotated[str, StringConstraints(pattern=r"^/[^\s<>\"'\\]*$")] = "/"
     protocol: Literal["http", "tcp"] = "http"
 
 
@@ -171,7 +185,7 @@ class Objective(Strict):
 
     name: str
     objective: Annotated[float, Field(gt=0, lt=100)]
-    window: str = "30d"
+    window: Annotated[str, StringConstraints(pattern=r"^[1-9]\d{0,3}[smhdw]$")] = "30d"
     good: str
     total: str
 

@@ -34,16 +34,35 @@ def _cidr(value: str) -> str:
 Cidr = Annotated[str, AfterValidator(_cidr)]
 AccountId = Annotated[str, StringConstraints(pattern=r"^\d{12}$")]
 Region = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
-# Longer names would not fit into "slipway-<name>-<12 digits>-<region>", the bucket (63 characters at most).
-EnvironmentName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,19}[a-z0-9]$")]
+# Longer names would not fit into "slipway-<name>-<12 digits>-<region>-access", a bucket (63 characters at most).
+EnvironmentName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,18}[a-z0-9]$")]
 KubernetesName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
 KubernetesVersion = Annotated[str, StringConstraints(pattern=r"^1\.\d{2}$")]
+ZoneName = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-\d[a-z]$")]
+# https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
+LabelKey = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
+    ),
+]
+LabelValue = Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$")]
+# What all services take; "=" parts key and value in a launch template's parameters.
+TagKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:/+@-][A-Za-z0-9 _.:/+@-]{0,126}$")]
+TagValue = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9 _.:/+@-]{0,255}$")]
+# Launch templates get tags as parameters, one each.
+MOST_TAGS = 8
+MOST_EMAILS = 5
+Email = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}$", max_length=254)]
+# The days for which CloudWatch Logs keeps logs.
+Retention = Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827]
+MOST_NODES = 450  # of a managed node group
 
 
 class Strict(BaseModel):
     """Unknown keys are errors, and a loaded description never changes."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True, allow_inf_nan=False)
 
 
 class NatMode(StrEnum):
@@ -61,9 +80,9 @@ class Network(Strict):
     """
 
     cidr: Cidr
-    zones: int | list[str] = 3
+    zones: int | list[ZoneName] = 3
     nat: NatMode = NatMode.PER_ZONE
-    flow_log_retention_days: int = 30
+    flow_log_retention_days: Retention = 30
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -122,15 +141,15 @@ class Cluster(Strict):
     endpoint: Endpoint
     # The other two types cost more than they tell on most days.
     logs: list[ControlPlaneLog] = ["api", "audit", "authenticator"]
-    log_retention_days: int = 30
+    log_retention_days: Retention = 30
     deletion_protection: bool = False
 
 
 class Taint(Strict):
     """A node taint, with the effect as Kubernetes spells it."""
 
-    key: str
-    value: str = ""
+    key: LabelKey
+    value: LabelValue = ""
     effect: Literal["NoSchedule", "NoExecute", "PreferNoSchedule"] = "NoSchedule"
 
 
@@ -143,13 +162,13 @@ class NodeGroup(Strict):
     """
 
     workload: KubernetesName = "primary"
-    instance_types: Annotated[list[str], Field(min_length=1)]
+    instance_types: Annotated[list[str], Field(min_length=1, max_length=20)]
     capacity_type: Literal["ON_DEMAND", "SPOT"] = "ON_DEMAND"
     min: Annotated[int, Field(ge=0)] = 1
     desired: Annotated[int, Field(ge=0)] = 1
-    max: Annotated[int, Field(ge=1)] = 1
+    max: Annotated[int, Field(ge=1, le=MOST_NODES)] = 1
     disk_gib: Annotated[int, Field(ge=20, le=1000)] = 30
-    labels: dict[str, str] = {}
+    labels: dict[LabelKey, LabelValue] = {}
     taints: list[Taint] = []
     zonal: bool = False
 
@@ -222,7 +241,9 @@ class AccessPolicy(StrEnum):
 class Access(Strict):
     """Access of an IAM principal to the cluster; to some namespaces only when they are named."""
 
-    principal_arn: Annotated[str, StringConstraints(pattern=r"^arn:aws[a-z-]*:iam::\d{12}:(role|user)/.+$")]
+    principal_arn: Annotated[
+        str, StringConstraints(pattern=r"^arn:aws[a-z-]*:iam::\d{12}:(role|user)/[A-Za-z0-9+=,.@_/-]+$")
+    ]
     policy: AccessPolicy
     namespaces: list[KubernetesName] = []
 
@@ -230,8 +251,8 @@ class Access(Strict):
 class Budget(Strict):
     """Monthly budget in USD, and who is told when it is nearly spent."""
 
-    monthly_usd: Annotated[float, Field(gt=0)]
-    emails: list[str] = []
+    monthly_usd: Annotated[float, Field(gt=0, le=100_000_000)]
+    emails: Annotated[list[Email], Field(max_length=MOST_EMAILS)] = []
 
 
 class Components(Strict):
@@ -249,18 +270,20 @@ class Environment(Strict):
 
     :param account: the only AWS account it may be deployed to.
     :param regions: the only regions, the first being the default.
+    :param recovery_region: where a disaster recovery drill rebuilds it; its last region when left out.
     """
 
     name: EnvironmentName
     account: AccountId
     regions: Annotated[list[Region], Field(min_length=1)]
+    recovery_region: Region | None = None
     network: Network
     cluster: Cluster
     node_groups: Annotated[dict[KubernetesName, NodeGroup], Field(min_length=1)]
     addons: dict[str, Addon] = {}
     access: list[Access] = []
     budget: Budget
-    tags: dict[str, str] = {}
+    tags: Annotated[dict[TagKey, TagValue], Field(max_length=MOST_TAGS)] = {}
     components: Components = Components()
     images: Images = Images()
     policies: Policies = Policies()
@@ -276,6 +299,8 @@ class Environment(Strict):
         reserved = [key for key in self.tags if key.startswith(("slipway:", "aws:"))]
         if reserved:
             raise ValueError(f"tags may not set {', '.join(reserved)}: the prefixes slipway: and aws: are taken")
+        if len(set(self.regions)) != len(self.regions):
+            raise ValueError("regions names a region twice")
         twice = [arn for arn, count in Counter(entry.principal_arn for entry in self.access).items() if count > 1]
         if twice:
             raise ValueError(f"access names {', '.join(twice)} more than once")

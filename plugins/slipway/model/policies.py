@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Literal, Self
@@ -9,6 +10,8 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from slipway.model.health import Verdict
+
+_TOPIC = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_.-]{1,256}")
 
 
 class Policy(StrEnum):
@@ -76,7 +79,7 @@ class Channel(_Strict):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if self.kind == "sns" and not self.target.startswith("arn:"):
+        if self.kind == "sns" and not _TOPIC.fullmatch(self.target):
             raise ValueError("an sns channel needs target: the ARN of its topic")
         if self.kind == "smtp" and "@" not in self.target:
             raise ValueError("an smtp channel needs target: its recipients")

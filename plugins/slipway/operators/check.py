@@ -11,8 +11,9 @@ from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperato
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from slipway.catalog.render import image_for, place, render
-from slipway.decisions.checks import last_words, main_image, proof_in
+from slipway.decisions.checks import last_words, main_image, proof_in, without
 from slipway.hooks import check_pods
+from slipway.hooks.check_secrets import secret_values
 from slipway.hooks.kubernetes import ClusterEndpoint, EksAccess
 from slipway.hooks.pods import EksKubernetesHook
 from slipway.hooks.results import ResultsHook
@@ -79,6 +80,7 @@ class CheckOperator(KubernetesPodOperator):
         self._platform: Platform | None = None
         self._endpoint: ClusterEndpoint | None = None
         self._output: deque[str] = deque(maxlen=LINES_KEPT)
+        self._hidden: list[str] = []
 
     def render_template_fields(self, context: Context, jinja_env: Any = None) -> None:
         """Fill in what depends on the run's environment; scripts and values are never taken for Jinja."""
@@ -229,6 +231,7 @@ class CheckOperator(KubernetesPodOperator):
     ) -> None:
         """Log what the script printed, and keep it for the result."""
         self._output.clear()
+        self._hidden = secret_values(self.client, self.check, pod.metadata.namespace)
         response = self.client.read_namespaced_pod_log(
             name=pod.metadata.name,
             namespace=pod.metadata.namespace,
@@ -237,7 +240,7 @@ class CheckOperator(KubernetesPodOperator):
             _preload_content=False,
         )
         for raw in response:
-            line = raw.decode("utf-8", errors="backslashreplace").rstrip("\n")
+            line = without(self._hidden, raw.decode("utf-8", errors="backslashreplace").rstrip("\n"))
             self._output.append(line)
             self.log.info("%s", line)
 
@@ -258,7 +261,7 @@ class CheckOperator(KubernetesPodOperator):
             return f"it did not end within {self.check.timeout}"
         if ended is not None:
             words = " ".join((ended.message or last_words(self._output) or ended.reason or "").split())
-            return f"exit code {ended.exit_code}: {words}"[:1000]
+            return f"exit code {ended.exit_code}: {without(self._hidden, words)}"[:1000]
         return str(event.get("message") or error)[:1000]
 
     def _record(self, context: Context, state: CheckState, reason: str, proof: dict[str, Any] | None = None) -> None:

@@ -72,19 +72,6 @@ def test_the_budget_is_written_as_a_plain_number(usd: float, text: str) -> None:
     assert parameters["Email1"] == "a@b.cd"
 
 
-def test_more_mail_addresses_than_the_template_takes_are_a_configuration_error() -> None:
-    platform = make_platform(budget={"monthly_usd": 1, "emails": [f"a{n}@b.cd" for n in range(6)]})
-    with pytest.raises(ConfigurationError, match=r"budget\.emails: found 6 entries; allowed: at most 5"):
-        stack_parameters(Stack.BUDGET, platform, FACTS)
-
-
-def test_more_tags_than_the_template_takes_are_a_configuration_error() -> None:
-    platform = make_platform(tags={f"tag{n}": "x" for n in range(9)})
-    (group,) = platform.node_groups(["us-east-1a"])
-    with pytest.raises(ConfigurationError, match="tags: found 9 entries"):
-        nodegroup_parameters(group, platform, FACTS)
-
-
 def test_efs_gets_its_role_only_with_its_add_on() -> None:
     addon = {"service_account": "efs-csi-controller-sa", "role": "EfsCsiRoleArn"}
     with_efs = make_platform(addons={"aws-efs-csi-driver": addon})
