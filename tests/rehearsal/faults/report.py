@@ -14,6 +14,7 @@ from tests.rehearsal.faults.scoring import Part, Result
 ROOT = Path(__file__).resolve().parents[3]
 RESULTS = Path(__file__).parent / "results.json"
 PAGE = ROOT / "docs" / "reliability.md"
+CASES = 25
 MARKERS = {
     "cases": ("<!-- cases: written by make faults -->", "<!-- end of cases -->"),
     "classes": ("<!-- classes: written by make faults -->", "<!-- end of classes -->"),
@@ -33,14 +34,12 @@ GARDENER = {
 }
 
 
-def save(results: list[Result], seconds: float) -> None:
-    """Keep a whole run."""
-    whole = {
-        "at": f"{datetime.now(UTC):%Y-%m-%d}",
-        "seconds": round(seconds),
-        "cases": [_trimmed(one.dump()) for one in results],
-    }
-    RESULTS.write_text(json.dumps(whole, indent=1, ensure_ascii=False) + "\n")
+def save(results: list[Result]) -> None:
+    """Keep what each case came to, with its day; cases that did not run keep what they last came to."""
+    kept = {one["number"]: one for one in load()} if RESULTS.exists() else {}
+    for one in results:
+        kept[one.number] = {**_trimmed(one.dump()), "at": f"{datetime.now(UTC):%Y-%m-%d}"}
+    RESULTS.write_text(json.dumps([kept[number] for number in sorted(kept)], indent=1, ensure_ascii=False) + "\n")
 
 
 def _trimmed(dumped: dict[str, Any]) -> dict[str, Any]:
@@ -50,9 +49,9 @@ def _trimmed(dumped: dict[str, Any]) -> dict[str, Any]:
     return dumped
 
 
-def load() -> dict[str, Any]:
-    """The last whole run."""
-    found: dict[str, Any] = json.loads(RESULTS.read_text())
+def load() -> list[dict[str, Any]]:
+    """What each case last came to."""
+    found: list[dict[str, Any]] = json.loads(RESULTS.read_text())
     return found
 
 
@@ -104,20 +103,23 @@ def classes() -> str:
     return "\n".join(lines)
 
 
-def cases(found: dict[str, Any]) -> str:
+def cases(found: list[dict[str, Any]]) -> str:
     """The table with its verdict."""
-    results = [Result.load(one) for one in found["cases"]]
+    results = [Result.load({key: value for key, value in one.items() if key != "at"}) for one in found]
     held = sum(one.holds for one in results)
-    parts = sum(len(one.parts) for one in results)
+    missing = sorted(set(range(1, CASES + 1)) - {one.number for one in results})
+    days = sorted({one["at"] for one in found})
     verdict = (
-        f"**{held} of {len(results)}** hold, in {parts} parts; {found['seconds'] / 60:.0f} minutes on {found['at']}. "
-        "Attempts are requests that met the fault (tries, where the fault is a state), seconds are wall time with the "
-        "waits between tries divided by 60; of several parts the one closest to its limit is shown."
+        f"**{held} of {CASES}** hold, in {sum(len(one.parts) for one in results)} parts; "
+        f"{sum(one.seconds for one in results) / 60:.0f} minutes, {' and '.join(days)}."
+        + (f" Not run: {', '.join(map(str, missing))}." if missing else "")
+        + " Attempts are requests that met the fault (tries, where the fault is a state); seconds are wall time with "
+        "the waits between tries divided by 60; of several parts the one closest to its limit is shown."
     )
     return f"{verdict}\n\n{table(results)}"
 
 
-def page(text: str, found: dict[str, Any]) -> str:
+def page(text: str, found: list[dict[str, Any]]) -> str:
     """The page with what is between its markers written anew."""
     for name, body in (("cases", cases(found)), ("classes", classes())):
         begin, end = MARKERS[name]
@@ -127,6 +129,6 @@ def page(text: str, found: dict[str, Any]) -> str:
     return text
 
 
-def render(found: dict[str, Any]) -> None:
+def render(found: list[dict[str, Any]]) -> None:
     """Write the page."""
     PAGE.write_text(page(PAGE.read_text(), found))
