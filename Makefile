@@ -91,6 +91,21 @@ kill: $(STAMP) ## Kill workers at every call of deploy, upgrade and teardown, an
 kill-sample: $(STAMP) ## Kill workers at one call of twelve of deploy and teardown (3 minutes)
 	SLIPWAY_KILL_EVERY=12 SLIPWAY_KILL_RUNS="deploy teardown" $(BIN)/python -m pytest tests/rehearsal/kill
 
+.PHONY: security
+security: $(STAMP) ## Run every DAG under the IAM policies of deployer.yaml, plant secrets and look for them (10 minutes)
+	SLIPWAY_THOROUGH=1 $(BIN)/python -m pytest tests/security
+
+.PHONY: bad-input
+bad-input: $(STAMP) ## Load the corpus of broken files and 2,000 generated ones of each kind (3 minutes)
+	SLIPWAY_THOROUGH=1 $(BIN)/python -m pytest tests/unit/bad_input
+
+CYCLES ?= 20
+PLATFORMS ?= 20
+
+.PHONY: load
+load: $(STAMP) ## Make and take down a platform CYCLES times, then PLATFORMS at once; writes docs/reliability-load.md
+	$(BIN)/python -m tests.load --cycles $(CYCLES) --platforms $(PLATFORMS)
+
 SERVER_TESTS := $(addprefix tests/rehearsal/kubernetes/test_,server_side_apply.py writes.py watch.py admission.py deletion.py auth.py)
 
 .PHONY: conformance
@@ -146,11 +161,11 @@ CHROMIUM ?= $(firstword $(wildcard /usr/bin/chromium /usr/bin/chromium-browser /
 BROWSER_BIN := .cache/browser/bin
 
 .PHONY: browser
-browser: $(STAMP) ## Look at the Platform page with Chromium; writes the screenshots in docs/images
+browser: $(STAMP) ## Look at the Platform page with Chromium, live deploy included; writes docs/images (BROWSER="-m 'not live'" leaves it out)
 	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .cache/browser
 	@$(BIN)/uv pip install --quiet --python $(BROWSER_BIN)/python --require-hashes -r requirements-browser.txt
 	CHROMIUM=$(CHROMIUM) $(BROWSER_BIN)/python -m pytest -c tests/browser/pytest.ini --rootdir tests/browser \
-		--confcutdir tests/browser -p no:cacheprovider tests/browser
+		--confcutdir tests/browser -p no:cacheprovider $(BROWSER) tests/browser
 
 .PHONY: browser-possible
 browser-possible: ## Whether make browser can run here, and if not why
@@ -211,7 +226,9 @@ check-docs: $(STAMP)
 	$(BIN)/python -m slipway.docs --check
 
 .PHONY: scan
-scan: $(STAMP) ## Look for misconfiguration in templates and manifests (checkov, in an environment of its own)
+scan: $(STAMP) ## Look for misconfiguration in templates and manifests (checkov), and for insecure code (bandit)
+	$(BIN)/uv run --quiet --isolated --no-project --python $(BIN)/python --with-requirements requirements-scan.txt \
+		bandit --quiet --recursive --configfile .bandit.yaml dags plugins/slipway rehearsal
 	$(BIN)/uv run --quiet --isolated --no-project --python $(BIN)/python --with-requirements requirements-scan.txt \
 		checkov --config-file .checkov.yaml
 
@@ -228,10 +245,17 @@ celery: $(STAMP) ## Make .cache/celery, an environment with Celery, for benchmar
 	@$(BIN)/uv pip install --quiet --python .cache/celery/bin/python --require-hashes \
 		-r requirements-dev.txt -r requirements-celery.txt
 
+BENCH ?= dag_parse apply reading scheduler memory floor realtime fleet
+
 .PHONY: bench
-bench: $(STAMP) ## Run the benchmarks and write docs/performance.md's table (about 15 minutes)
-	@for name in dag_parse apply deploy watch; do echo "== $$name"; $(BIN)/python benchmarks/$$name.py; done
-	@$(BIN)/python benchmarks/table.py
+bench: $(STAMP) ## Run the benchmarks and write docs/performance.md's table (half an hour; BENCH="apply reading" for some)
+	@failed=0; for name in $(BENCH); do \
+		echo "== $$name"; $(BIN)/python benchmarks/$$name.py || failed=1; \
+	done; $(BIN)/python benchmarks/table.py && exit $$failed
+
+.PHONY: compose-test
+compose-test: $(STAMP) ## Put a real control plane behind the rehearsal's EKS as docker compose puts k3s there (1 minute)
+	SLIPWAY_THOROUGH=1 $(BIN)/python -m pytest -q tests/run/test_compose.py tests/rehearsal/attached
 
 $(STAMP): requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else \

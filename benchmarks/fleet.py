@@ -60,6 +60,10 @@ class Builder:
 
     def __init__(self, endpoint: str) -> None:
         self._endpoint = endpoint
+        self._clients: dict[tuple[str, str], Any] = {}
+        for service in ("s3", "eks", "ec2"):
+            for region in REGIONS:
+                self._client(service, region)
         self._subnets: dict[str, list[str]] = {}
         iam = self._client("iam", REGIONS[0])
         self._roles = {}
@@ -78,7 +82,10 @@ class Builder:
             ]
 
     def _client(self, service: str, region: str) -> Any:
-        return boto3.client(service, region_name=region, endpoint_url=self._endpoint)
+        # Making one costs more than using it.
+        if (service, region) not in self._clients:
+            self._clients[service, region] = boto3.client(service, region_name=region, endpoint_url=self._endpoint)
+        return self._clients[service, region]
 
     def make(self, environment: str, region: str) -> None:
         """One platform: bucket, cluster, one node."""
@@ -97,7 +104,7 @@ class Builder:
             accessConfig=access,
             tags=tags,
         )
-        eks.get_waiter("cluster_active").wait(name=name, WaiterConfig={"Delay": 1, "MaxAttempts": 120})
+        eks.get_waiter("cluster_active").wait(name=name, WaiterConfig={"Delay": 0.2, "MaxAttempts": 900})
         eks.create_nodegroup(
             clusterName=name,
             nodegroupName="primary",
@@ -109,7 +116,7 @@ class Builder:
             tags=tags,
         )
         eks.get_waiter("nodegroup_active").wait(
-            clusterName=name, nodegroupName="primary", WaiterConfig={"Delay": 1, "MaxAttempts": 120}
+            clusterName=name, nodegroupName="primary", WaiterConfig={"Delay": 0.2, "MaxAttempts": 900}
         )
 
 
