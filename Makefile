@@ -161,11 +161,11 @@ CHROMIUM ?= $(firstword $(wildcard /usr/bin/chromium /usr/bin/chromium-browser /
 BROWSER_BIN := .cache/browser/bin
 
 .PHONY: browser
-browser: $(STAMP) ## Look at the Platform page with Chromium, live deploy included; writes docs/images (BROWSER="-m 'not live'" leaves it out)
+browser: $(STAMP) ## Look at the Platform page with Chromium, also during a deploy; writes the screenshots in docs/images
 	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .cache/browser
 	@$(BIN)/uv pip install --quiet --python $(BROWSER_BIN)/python --require-hashes -r requirements-browser.txt
 	CHROMIUM=$(CHROMIUM) $(BROWSER_BIN)/python -m pytest -c tests/browser/pytest.ini --rootdir tests/browser \
-		--confcutdir tests/browser -p no:cacheprovider $(BROWSER) tests/browser
+		--confcutdir tests/browser -p no:cacheprovider $(if $(BROWSER_ONLY),-m "$(BROWSER_ONLY)") tests/browser
 
 .PHONY: browser-possible
 browser-possible: ## Whether make browser can run here, and if not why
