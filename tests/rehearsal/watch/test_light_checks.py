@@ -65,6 +65,10 @@ def test_checks_have_their_turns_and_leave_nothing(watched: Watched, released: N
     assert sum(first.value.values()) == 4
     assert report.body.checking is not None
     assert (report.body.checking.ran, report.body.checking.note) == (4, "")
+    # What docs/health.md says of its calls: N pods made, read and deleted, three lists, and the looks at them.
+    calls = report.body.checking.calls
+    assert (calls["aws"], calls["s3"]) == (2, 4)
+    assert 3 + 3 * 4 < calls["kubernetes"] <= 3 + 3 * 4 + 12
     # Of those that wait for their turn, it is said that they did not run.
     assert len(report.body.checks) > 4
     for _ in range(2):
