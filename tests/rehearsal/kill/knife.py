@@ -38,6 +38,7 @@ _RANDOM = re.compile(
 )
 # Pods of checks end in eight random characters.
 _POD_SUFFIX = re.compile(r"(?<=/pods/)(?P<name>.*)-[a-z0-9]{8}$")
+_RELEASE_STATE = re.compile(rb'release\.json".{0,4000}?\\"state\\": ?\\"(\w+)', re.DOTALL)
 _TELLING = ("name", "id", "arn", "key", "principalarn")
 _NOT_TELLING = ("clientrequesttoken", "token", "content", "body")
 _KUBERNETES_WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -212,4 +213,6 @@ def _write_of(method: str, url: str, params: Any, body: Any) -> str | None:
             metadata = {}
         path += f"/{metadata.get('name') or metadata.get('generateName', '')}"
     path = _POD_SUFFIX.sub(lambda found: f"{found['name']}-*", path)
-    return f"{method} {plain(path)}"
+    # A release's record is written again for each state that it comes to, in one try or another.
+    release = _RELEASE_STATE.search(body if isinstance(body, bytes) else str(body).encode())
+    return f"{method} {plain(path)}{f' {release[1].decode()}' if release else ''}"

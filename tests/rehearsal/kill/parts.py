@@ -164,7 +164,7 @@ class RealAirflow:
                     continue
                 if not {"running", "queued"} & set(states.values()):
                     return states
-            time.sleep(0.5)
+            time.sleep(1)
         raise AssertionError(f"{dag_id} did not end within {RUN_SECONDS:.0f} s: {self.states(dag_id, run_ids[0])}")
 
     def states(self, dag_id: str, run_id: str) -> dict[str, str]:

@@ -15,6 +15,7 @@ import pkgutil
 import signal
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -186,12 +187,7 @@ class Runner:
             )
 
         def in_process() -> None:
-            from slipway.hooks import aws
-            from slipway.hooks.kubernetes import EksAccess
-
-            # Connections of the process that was forked are not ours.
-            aws._client.cache_clear()
-            EksAccess._tokens.clear()
+            _forget_the_parent()
             self.knife.install(label)
             task_runner.main()
 
@@ -267,6 +263,21 @@ class Runner:
                 ti.task_id if ti.map_index < 0 else f"{ti.task_id}[{ti.map_index}]": str(ti.state)
                 for ti in self._dag_run(session).get_task_instances(session=session)
             }
+
+
+def _forget_the_parent() -> None:
+    """Let go, in a task's process, of what belongs to the process it was forked from.
+
+    A worker of Airflow has none of it; here, triggers run in the parent.
+    """
+    from asgiref.sync import SyncToAsync
+    from slipway.hooks import aws
+    from slipway.hooks.kubernetes import EksAccess
+
+    aws._client.cache_clear()
+    EksAccess._tokens.clear()
+    # Its thread did not come along, and would be waited for.
+    SyncToAsync.single_thread_executor = ThreadPoolExecutor(max_workers=1)
 
 
 def _retry_for_ever(task: Any) -> None:

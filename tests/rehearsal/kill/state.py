@@ -186,7 +186,7 @@ def _digest(one: Row) -> str:
     if one.get("kind") == "Secret" or one["metadata"]["name"] == "kube-root-ca.crt":
         content["data"] = sorted(content.get("data") or {})
     text = json.dumps(content, sort_keys=True)
-    text = re.sub(r'"(clusterIPs?|uid|nodeName|volumeName)": ("[^"]*"|\[[^\]]*\])', "", text)
+    text = re.sub(r'"(clusterIPs?|uid|nodeName|nodePort|volumeName)": ("[^"]*"|\[[^\]]*\]|\d+)', "", text)
     return hashlib.sha256(plain(text).encode()).hexdigest()[:8]
 
 

@@ -27,6 +27,7 @@ pytestmark = [
 @pytest.fixture(scope="session")
 def killed(quiet: dict[str, Step], tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Step]]:
     """The life whose workers die."""
+    assert set(quiet) == set(VERBS), "there is no undisturbed life to compare with"
     with life(folder_of(tmp_path_factory, "killed"), every=EVERY) as one:
         steps = whole(one, quiet)
     yield steps
