@@ -14,8 +14,10 @@ import pytest
 import yaml
 
 from rehearsal.attached.plane import POOL
+from rehearsal.run.airflow import COMPONENTS
+from rehearsal.run.airflow_env import SECRET_NAMES, airflow_environment
 from rehearsal.run.compose_env import compose_env
-from rehearsal.run.settings import ROOT
+from rehearsal.run.settings import ROOT, read_settings
 
 TEXT = (ROOT / "docker-compose.yaml").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
@@ -100,6 +102,31 @@ def test_secrets_come_from_the_environment_and_a_missing_one_is_named() -> None:
         for key, value in service.get("environment", {}).items():
             if re.search(r"PASSWORD|TOKEN|FERNET|JWT|SECRET_KEY", key) and key != "AWS_SECRET_ACCESS_KEY":
                 assert value.startswith("${"), key
+
+
+# Where a container differs from a process of `make run`: addresses, folders, the database's driver and name.
+CONTAINERS_OWN = {
+    "AIRFLOW__CORE__EXECUTION_API_SERVER_URL",
+    "AIRFLOW__API__BASE_URL",
+    "AIRFLOW__API__INSTANCE_NAME",
+    "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN",
+    "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK",
+}
+
+
+def test_airflow_starts_with_the_commands_and_settings_of_make_run() -> None:
+    known = dict.fromkeys(SECRET_NAMES, "x")
+    settings = read_settings({"AIRFLOW_PARALLELISM": "8"})
+    mine = airflow_environment(settings, known, "postgresql+psycopg2://")
+    mine |= {name: value for name, value in COMPOSE["x-airflow"]["environment"].items() if name in CONTAINERS_OWN}
+    theirs = {k: v for k, v in COMPOSE["x-airflow"]["environment"].items() if k.startswith("AIRFLOW__")}
+    secret = {name for name, value in theirs.items() if value.startswith("${")}
+    assert {name: value for name, value in theirs.items() if name not in secret} == {
+        name: mine[name] for name in theirs if name not in secret
+    }
+    assert secret - CONTAINERS_OWN <= set(mine)
+    for component in COMPONENTS:
+        assert SERVICES[component]["command"] == ["airflow", component]
 
 
 def test_every_call_makes_other_secrets_that_need_no_escaping() -> None:
