@@ -21,7 +21,7 @@ HIDDEN = "(hidden)"
 VALUE_SHOWN = 120
 # Managers that act for the cluster, not for a person. What they write is theirs to write.
 _CONTROLLERS = re.compile(
-    r"^(slipway|kube-.*|kubelet|eks.*|aws-.*|vpc-.*|.*-controller(-manager)?|coredns|cainjector|cert-manager.*"
+    r"^(slipway(-restore)?|kube-.*|kubelet|eks.*|aws-.*|vpc-.*|.*-controller(-manager)?|coredns|cainjector|cert-manager.*"
     r"|keda-operator|vpa-.*|cluster-autoscaler|karpenter|Go-http-client|node-fetch)$"
 )
 _ANNOTATIONS = re.compile(

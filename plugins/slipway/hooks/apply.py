@@ -18,7 +18,7 @@ from slipway.decisions.inventory import COMPONENT_LABEL, ObjectRef, changed_fiel
 from slipway.decisions.kinds import REPLACED_WHEN_IMMUTABLE, Manifest, in_waves, is_ceded
 from slipway.hooks.kubernetes_async import KubernetesApi, KubernetesApiError, Object
 from slipway.model.errors import ErrorClass, Problem, Retry, SlipwayError
-from slipway.model.platform import FIELD_MANAGER
+from slipway.model.platform import FIELD_MANAGER, RESTORE_MANAGER
 from slipway.model.records import Action, Change
 
 CREATED = 201
@@ -147,11 +147,15 @@ class Applier:
     async def _patch(self, ref: ObjectRef, path: str, body: Object, before: Object | None) -> Applied:
         ceded: list[str] = []
         replaced = False
+        params = self._params
         while True:
             try:
-                answer = await self.api.request("PATCH", path, params=self._params, body=body, content_type=APPLY_PATCH)
+                answer = await self.api.request("PATCH", path, params=params, body=body, content_type=APPLY_PATCH)
                 break
             except KubernetesApiError as error:
+                if params["force"] == "false" and _is_with_ourselves(error):
+                    params = {**params, "force": "true"}
+                    continue
                 taken = _ceded_fields(error)
                 less = body
                 for field, _ in taken:
@@ -229,6 +233,11 @@ def _ceded_fields(error: KubernetesApiError) -> list[tuple[str, str]]:
     """Conflicting fields with their managers when all of them may be ceded, else none."""
     conflicts = [(cause.get("field", ""), _manager(cause)) for cause in error.field_conflicts]
     return conflicts if conflicts and all(is_ceded(*conflict) for conflict in conflicts) else []
+
+
+def _is_with_ourselves(error: KubernetesApiError) -> bool:
+    """Whether all that is in conflict was set by another hand of Slipway's, as a restore does."""
+    return bool(error.field_conflicts) and {_manager(one) for one in error.field_conflicts} == {RESTORE_MANAGER}
 
 
 def _manager(cause: dict[str, str]) -> str:

@@ -11,11 +11,10 @@ from slipway.decisions.backups import CLAIM_TAG, NAMESPACE_TAG
 from slipway.decisions.restore import Claim, Source
 from slipway.hooks.aws import client, pairs_of, tags_of
 from slipway.hooks.kubernetes_async import KubernetesApi, KubernetesApiError, Object
-from slipway.model.platform import Platform
+from slipway.model.platform import RESTORE_MANAGER, Platform
 
 COPY_TAG = "slipway:copy-of"
 RESTORE_TAG = "slipway:restore"
-MANAGER = "slipway-restore"
 ZONE_LABEL = "topology.kubernetes.io/zone"
 _WORKLOAD_LABEL = "slipway.dev/workload"
 _MERGE = "application/merge-patch+json"
@@ -141,7 +140,7 @@ class ClaimsHook:
             await self.api.request(
                 "PATCH",
                 path,
-                params={"fieldManager": MANAGER},
+                params={"fieldManager": RESTORE_MANAGER},
                 body={"spec": {"replicas": replicas}},
                 content_type=_MERGE,
             )
@@ -228,11 +227,11 @@ class ClaimsHook:
     async def _retain(self, volume: str) -> None:
         body = {"spec": {"persistentVolumeReclaimPolicy": "Retain"}}
         path = f"/api/v1/persistentvolumes/{volume}"
-        await self.api.request("PATCH", path, params={"fieldManager": MANAGER}, body=body, content_type=_MERGE)
+        await self.api.request("PATCH", path, params={"fieldManager": RESTORE_MANAGER}, body=body, content_type=_MERGE)
 
     async def _create(self, path: str, body: Object) -> None:
         try:
-            await self.api.request("POST", path, params={"fieldManager": MANAGER}, body=body)
+            await self.api.request("POST", path, params={"fieldManager": RESTORE_MANAGER}, body=body)
         except KubernetesApiError as error:
             if error.status != 409:
                 raise

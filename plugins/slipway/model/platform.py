@@ -10,6 +10,8 @@ from slipway.model.environment import Addon, AddonPhase, Environment, NodeGroup
 NODE_NAMES_LIMIT = 63
 SYSTEM_NAMESPACE = "slipway-system"
 FIELD_MANAGER = "slipway"
+# Where a step by hand would do, such as stopping a StatefulSet; a deploy takes these fields back without asking.
+RESTORE_MANAGER = "slipway-restore"
 EBS_DRIVER = "aws-ebs-csi-driver"
 
 

@@ -159,7 +159,7 @@ class RestoreOperator(ProvingOperator):
             unready=unready,
             checks=checks,
         )
-        self._tell(context, platform, report)
+        self._tell(context, platform, report, deployed=bool(running))
         return []
 
     def _disks(
@@ -263,13 +263,12 @@ class RestoreOperator(ProvingOperator):
             )
         return [] if await hook.is_on(claim, volume) else [f"claim {claim.key} is being bound"]
 
-    def _tell(self, context: Context, platform: Platform, found: RestoreBody) -> None:
+    def _tell(self, context: Context, platform: Platform, found: RestoreBody, *, deployed: bool) -> None:
         failed = [one for one in found.checks if one.state is CheckState.FAILED]
         sound = not found.unready and not failed
         oldest = min(one.at for one in found.restored)
-        summary = f"{len(found.restored)} claims restored to {oldest:%F %T} UTC; " + (
-            "proven" if sound and found.checks else "not deployed yet" if sound and not found.checks else "NOT sound"
-        )
+        outcome = "proven" if found.checks else "ready" if deployed else "not deployed yet"
+        summary = f"{len(found.restored)} claims restored to {oldest:%F %T} UTC; {outcome if sound else 'NOT sound'}"
         markdown = found.markdown(summary)
         self.log.info("%s", markdown)
         report = Report[RestoreBody](

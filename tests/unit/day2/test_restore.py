@@ -11,11 +11,13 @@ from slipway.catalog.components import load_components
 from slipway.catalog.environments import load_platform
 from slipway.catalog.render import render
 from slipway.decisions.backups import CLAIM_TAG, NAMESPACE_TAG
+from slipway.decisions.drift import foreign_fields
 from slipway.decisions.drill import PlatformFacts, compare, cost
 from slipway.decisions.estimate import CostLine
 from slipway.decisions.restore import Claim, body, choose, claims_of, zone_for
 from slipway.decisions.sweep import BACKUP_TAG
 from slipway.model.component import Component, ComponentSpec, StageName
+from slipway.model.platform import RESTORE_MANAGER
 from slipway.model.records import Release, ReleaseState
 from slipway.model.resource import Kind, Resource
 from slipway.model.restore import span
@@ -139,6 +141,21 @@ def test_every_difference_is_named(name: str) -> None:
 def test_without_the_original_nothing_is_called_the_same_as_it() -> None:
     found = compare(None, facts(), {})
     assert found.differences == ["the original could not be looked at, so nothing was compared with it"]
+
+
+def test_what_a_restore_set_is_no_drift() -> None:
+    claim_live = {
+        "metadata": {
+            "managedFields": [
+                {"manager": "slipway", "fieldsV1": {"f:spec": {"f:accessModes": {}}}},
+                {"manager": RESTORE_MANAGER, "fieldsV1": {"f:spec": {"f:volumeName": {}, "f:accessModes": {}}}},
+            ]
+        },
+        "spec": {"volumeName": "restored-1", "accessModes": ["ReadWriteOnce"]},
+    }
+    assert foreign_fields(claim_live) == []
+    claim_live["metadata"]["managedFields"][1]["manager"] = "kubectl-edit"
+    assert foreign_fields(claim_live) == ["spec.volumeName"]
 
 
 def test_cost_and_times_for_people() -> None:

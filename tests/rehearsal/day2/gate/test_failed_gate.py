@@ -10,7 +10,7 @@ from tests.rehearsal.deploy.conftest import Run
 
 pytestmark = [
     thorough,
-    pytest.mark.timeout(400),
+    pytest.mark.timeout(850),
     # Airflow's own, about the libraries it uses; ours are errors in the unit tests.
     pytest.mark.filterwarnings("ignore"),
 ]

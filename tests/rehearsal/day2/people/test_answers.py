@@ -12,7 +12,7 @@ from tests.rehearsal.day2.thorough import thorough
 
 pytestmark = [
     thorough,
-    pytest.mark.timeout(600),
+    pytest.mark.timeout(850),
     # Airflow's own, about the libraries it uses; ours are errors in the unit tests.
     pytest.mark.filterwarnings("ignore"),
 ]
