@@ -1,9 +1,9 @@
 """Runs the cases and writes down how each did: results.json here, and from it docs/reliability.md.
 
-    python -m tests.rehearsal.faults                all cases
-    python -m tests.rehearsal.faults --only 6 7     some; the others keep what they last came to
-    python -m tests.rehearsal.faults --sample       a sample, for every change; writes nothing
-    python -m tests.rehearsal.faults --render       docs/reliability.md from what is kept
+python -m tests.rehearsal.faults                all cases
+python -m tests.rehearsal.faults --only 6 7     some; the others keep what they last came to
+python -m tests.rehearsal.faults --sample       a sample, for every change; writes nothing
+python -m tests.rehearsal.faults --render       docs/reliability.md from what is kept
 """
 
 from __future__ import annotations

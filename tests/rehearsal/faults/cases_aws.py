@@ -194,7 +194,7 @@ def case_6(world: World) -> list[Part]:
 def case_7(world: World) -> list[Part]:
     """A create without a name that took effect while its answer was lost."""
     lost: dict[str, Any] = {"times": 1, "response": {"abort_frac": 0.3}}
-    return [_network_made_once(world, lost), _identities_made_once(world, lost), _snapshots_made_once(world, lost)]
+    return [_network_made_once(world, lost), _identities_made_once(world), _snapshots_made_once(world, lost)]
 
 
 def _network_made_once(world: World, lost: dict[str, Any]) -> Part:
@@ -215,13 +215,16 @@ def _network_made_once(world: World, lost: dict[str, Any]) -> Part:
     return part(world, what, ended, state=state, budget=2, deadline=120, platform=platform)
 
 
-def _identities_made_once(world: World, lost: dict[str, Any]) -> Part:
+def _identities_made_once(world: World) -> Part:
     eks, name = world.aws("eks"), world.platform.cluster_name
     for one in eks.list_pod_identity_associations(clusterName=name)["associations"]:
         eks.delete_pod_identity_association(clusterName=name, associationId=one["associationId"])
-    world.burst.set(fault("eks", "CreatePodIdentityAssociation", **lost))
+    rule = Rule(method="POST", path=r"/pod-identity-associations$", times=1, cut=0.3)
+    world.rewriting(rule)
     ended = attempt(world.task(access))
-    return part(world, "EKS CreatePodIdentityAssociation", ended, state=is_active(world), budget=1, deadline=120)
+    world.rewriting()
+    state, what = is_active(world), "EKS CreatePodIdentityAssociation"
+    return part(world, what, ended, state=state, budget=1, deadline=120, met=rule.fired)
 
 
 def _snapshots_made_once(world: World, lost: dict[str, Any]) -> Part:

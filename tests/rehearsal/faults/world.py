@@ -265,8 +265,9 @@ class World:
         for group in eks.list_nodegroups(clusterName=name)["nodegroups"]:
             eks.delete_nodegroup(clusterName=name, nodegroupName=group)
         self.until(lambda: not eks.list_nodegroups(clusterName=name)["nodegroups"])
-        eks.update_cluster_config(name=name, deletionProtection=False)
-        self.until(lambda: self.cluster()["status"] == "ACTIVE")  # type: ignore[index]
+        if self.cluster()["deletionProtection"]:  # type: ignore[index]
+            eks.update_cluster_config(name=name, deletionProtection=False)
+            self.until(lambda: self.cluster()["status"] == "ACTIVE")  # type: ignore[index]
         eks.delete_cluster(name=name)
         self.until(lambda: self.cluster() is None)
         if self._kubernetes is not None:
@@ -278,16 +279,21 @@ class World:
         """Ids of what carries the platform's tag, by kind."""
         ec2 = self.aws("ec2")
         mine = [{"Name": "tag:slipway:platform", "Values": [platform.name]}]
-        alive = [{"Name": "state", "Values": ["pending", "available"]}]
+        gateways = [
+            one["NatGatewayId"]
+            for one in ec2.describe_nat_gateways()["NatGateways"]
+            # moto knows no filter by tag for these.
+            if one["State"] in {"pending", "available"}
+            and {"Key": "slipway:platform", "Value": platform.name} in one.get("Tags", [])
+        ]
         clusters = [name for name in self.aws("eks").list_clusters()["clusters"] if name == platform.cluster_name]
         groups = self.aws("eks").list_nodegroups(clusterName=clusters[0])["nodegroups"] if clusters else []
         return {
             "VPC": [one["VpcId"] for one in ec2.describe_vpcs(Filters=mine)["Vpcs"]],
             "subnet": [one["SubnetId"] for one in ec2.describe_subnets(Filters=mine)["Subnets"]],
-            "elastic IP": [one["AllocationId"] for one in ec2.describe_addresses(Filters=mine)["Addresses"]],
-            "NAT gateway": [
-                one["NatGatewayId"] for one in ec2.describe_nat_gateways(Filter=[*mine, *alive])["NatGateways"]
-            ],
+            # A stack knows an address by itself, not by its allocation.
+            "elastic IP": [one["PublicIp"] for one in ec2.describe_addresses(Filters=mine)["Addresses"]],
+            "NAT gateway": gateways,
             "cluster": clusters,
             "node group": groups,
         }
