@@ -94,3 +94,21 @@ def test_the_page_has_these_figures(prices: PriceBook) -> None:
             assert f"{usd:.2f}" in page, usd
     for figure in ("248.04", "578.65", "438.00", "295"):
         assert figure in page
+
+
+def test_what_the_page_says_of_the_difference(prices: PriceBook) -> None:
+    page = " ".join(PAGE.read_text().split())
+    floor, whole = lines(priced(FLOOR, prices)), lines(priced(WHOLE, prices))
+    network = floor["NAT gateways"] + floor["Public IPv4 addresses in use"]
+    assert network == pytest.approx(109.50)
+    assert f"{network / sum(floor.values()):.0%}".replace("%", " %") == "44 %"
+    assert network / floor["EKS control plane"] == pytest.approx(1.5)
+    assert "109.50 USD, are not in the table: 44 % of the smallest platform's price" in page
+    # The load balancer and its three addresses; five t3.medium; 40 USD of gp3; all nodes of the whole.
+    assert whole["Load balancers, application"] + network - 98.55 == pytest.approx(27.38)
+    assert pytest.approx(150, rel=0.02) == 5 * 730 * 0.0416
+    assert pytest.approx(500) == 40 / 0.08
+    nodes_usd = sum(usd for what, usd in whole.items() if what.startswith("Instances"))
+    assert nodes_usd == pytest.approx(322.36)
+    for figure in ("27.38", "322.36", "500 GB", "60 to 180 GB"):
+        assert figure in page, figure
