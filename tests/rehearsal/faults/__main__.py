@@ -35,20 +35,21 @@ def main(arguments: list[str]) -> int:
         return 0
     chosen = [one for one in CASES if one.sampled or not options.sample]
     chosen = [one for one in chosen if not options.only or one.number in options.only]
+    chosen.sort(key=lambda one: options.only.index(one.number) if options.only else one.number)
     # Airflow's own, about the libraries it uses.
     warnings.simplefilter("ignore")
     began = time.monotonic()
-    results = run(chosen)
+    keep = not options.sample and not options.debug
+    results = run(chosen, keep=keep)
     print(table(results))
     held = sum(one.holds for one in results)
     print(f"\n{held} of {len(results)} cases hold, after {time.monotonic() - began:.0f} s")
-    if not options.sample and not options.debug:
-        save(results)
+    if keep:
         render(load())
     return 0 if held == len(results) else 1
 
 
-def run(chosen: list[Case]) -> list[Result]:
+def run(chosen: list[Case], *, keep: bool) -> list[Result]:
     """Run cases one after the other on one cloud."""
     world = World()
     results = []
@@ -59,6 +60,8 @@ def run(chosen: list[Case]) -> list[Result]:
         print(f"the platform is up after {time.monotonic() - began:.0f} s", flush=True)
         for one in chosen:
             results.append(judged(world, one))
+            if keep:
+                save(results[-1:])
     finally:
         world.stop()
     return sorted(results, key=lambda one: one.number)

@@ -38,6 +38,7 @@ from slipway.operators import backup, teardown
 from slipway.triggers import component as component_trigger
 from slipway.triggers import polling
 
+import rehearsal.cloud
 from rehearsal.cloud import Cloud
 from rehearsal.kubernetes.certificates import issue
 from tests.rehearsal.faults.proxy import Proxy, Rule, through
@@ -65,7 +66,7 @@ class Microburst:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"{command} does not start")
@@ -81,7 +82,7 @@ class Microburst:
     def _ask(self, method: str, path: str, body: Any = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"{self.url}/_microburst/{path}", data=data, method=method)  # noqa: S310
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - loopback
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - loopback
             return json.load(answer)
 
     def set(self, *rules: dict[str, Any]) -> None:
@@ -129,6 +130,8 @@ class World:
             (self.include / name).symlink_to(ROOT / "include" / name)
         shutil.copytree(TINY, self.include / "manifests")
         logging.getLogger("airflow").setLevel(logging.CRITICAL)
+        # The machine may be busy; what is measured here is not how fast the cloud starts.
+        rehearsal.cloud._START_TIMEOUT = 300.0
         self.cloud = Cloud(aws_port=0, kubernetes_port=0, admin_port=0, speed=SPEED)
         self.cloud.start()
         self.direct_url = self.cloud.env["AWS_ENDPOINT_URL"]
@@ -352,7 +355,7 @@ class World:
             aws_hooks.forget_clients()
 
     @staticmethod
-    def until(probe: Callable[[], Any], seconds: float = 60.0) -> Any:
+    def until(probe: Callable[[], Any], seconds: float = 180.0) -> Any:
         """Wait until something holds."""
         deadline = time.monotonic() + seconds
         while not (found := probe()):
