@@ -183,5 +183,7 @@ def folder_of(factory: pytest.TempPathFactory, name: str) -> Path:
     """Where a life is kept; SLIPWAY_KILL_DIR keeps it beyond the test."""
     kept = os.environ.get("SLIPWAY_KILL_DIR")
     folder = Path(kept) / name if kept else factory.mktemp(name)
-    folder.mkdir(parents=True, exist_ok=True)
+    # A cloud would go on with what an earlier one left there.
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     return folder
