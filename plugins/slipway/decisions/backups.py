@@ -12,11 +12,17 @@ from slipway.model.resource import Kind, Resource
 CLAIM_TAG = "kubernetes.io/created-for/pvc/name"
 NAMESPACE_TAG = "kubernetes.io/created-for/pvc/namespace"
 VOLUME_TAG = "slipway:backup-of"
+# On a disk that a restore took out of use: it has its claim's name still, and none of its data.
+RELEASED_TAG = "slipway:released"
 
 
 def to_back_up(resources: Iterable[Resource]) -> list[Resource]:
     """Disks of the platform's claims; those of nodes hold nothing that a new node would not have."""
-    return [one for one in resources if one.ours and one.kind == Kind.VOLUME and CLAIM_TAG in one.tags]
+    return [
+        one
+        for one in resources
+        if one.ours and one.kind == Kind.VOLUME and CLAIM_TAG in one.tags and RELEASED_TAG not in one.tags
+    ]
 
 
 def backup_tags(volume: Resource, run_id: str, platform_tags: Mapping[str, str]) -> dict[str, str]:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from slipway.decisions.backups import CLAIM_TAG, NAMESPACE_TAG
+from slipway.decisions.backups import CLAIM_TAG, NAMESPACE_TAG, RELEASED_TAG
 from slipway.decisions.restore import Claim, Source
 from slipway.hooks.aws import client, pairs_of, tags_of
 from slipway.hooks.kubernetes_async import KubernetesApi, KubernetesApiError, Object
@@ -93,6 +93,11 @@ class DisksHook:
         )
         return str(answer["VolumeId"])
 
+    def retire(self, disk: str) -> None:
+        """Mark a disk that goes out of use, or the next backup would take it for the claim's."""
+        tags = {**self.platform.tags, RELEASED_TAG: self.run}
+        self.ec2.create_tags(Resources=[disk], Tags=pairs_of(tags))
+
 
 def volume_name(run: str, claim: Claim) -> str:
     """Name of the persistent volume that a restore makes for a claim."""
@@ -109,6 +114,14 @@ class ClaimsHook:
         """Whether a claim is bound to a volume."""
         live = await self.api.get(_claim_path(claim))
         return bool(live and live["spec"].get("volumeName") == volume and _phase(live) == "Bound")
+
+    async def disk(self, claim: Claim, but: str) -> str:
+        """The EBS volume that a claim is on; empty when it is on none, or on the persistent volume ``but``."""
+        live = await self.api.get(_claim_path(claim))
+        name = (live or {}).get("spec", {}).get("volumeName")
+        volume = await self.api.get(f"/api/v1/persistentvolumes/{name}") if name and name != but else None
+        csi = ((volume or {}).get("spec") or {}).get("csi") or {}
+        return str(csi.get("volumeHandle") or "") if csi.get("driver") == _DRIVER else ""
 
     async def zone(self, claim: Claim) -> str:
         """The zone of the disk that a claim is on; empty when it is on none."""

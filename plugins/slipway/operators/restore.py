@@ -131,7 +131,7 @@ class RestoreOperator(ProvingOperator):
         cluster: Cluster = (access, access.endpoint())
         run = context["dag_run"].run_id
         disks = self._disks(platform, cluster, run, known, choices, claims, sources, progress)
-        running = asyncio.run(self._put(cluster, run, claims, sources, disks, progress))
+        running = asyncio.run(self._put(cluster, DisksHook(platform, run), claims, sources, disks, progress))
         if waiting := progress.done.pop("waiting", ""):
             self.log.info("Waiting: %s", waiting)
             self.pause(platform, progress, DISKS_LIMIT)
@@ -219,13 +219,14 @@ class RestoreOperator(ProvingOperator):
     async def _put(
         self,
         cluster: Cluster,
-        run: str,
+        account: DisksHook,
         claims: Mapping[str, Claim],
         sources: Mapping[str, Source],
         disks: Mapping[str, Object],
         progress: Progress,
     ) -> set[str]:
         """Stop, exchange, start; components that run. What is waited for is left in ``progress``."""
+        run = account.run
         async with connect(*cluster) as api:
             hook = ClaimsHook(api)
             waiting = []
@@ -236,7 +237,7 @@ class RestoreOperator(ProvingOperator):
                 if await hook.scale(namespace, workload, 0):
                     self.log.info("StatefulSet %s/%s is stopped", namespace, workload)
             for key in todo:
-                waiting += await self._exchange(hook, run, claims[key], disks[key], progress)
+                waiting += await self._exchange(hook, account, claims[key], disks[key], progress)
             if waiting:
                 progress.done["waiting"] = "; ".join(sorted(set(waiting)))
                 return set()
@@ -246,11 +247,15 @@ class RestoreOperator(ProvingOperator):
                     running |= await _owners(api, namespace, workload)
             return running
 
-    async def _exchange(self, hook: ClaimsHook, run: str, claim: Claim, disk: Object, progress: Progress) -> list[str]:
+    async def _exchange(
+        self, hook: ClaimsHook, account: DisksHook, claim: Claim, disk: Object, progress: Progress
+    ) -> list[str]:
         """Put one claim on its new disk, as far as that goes now; what is in the way."""
-        volume = volume_name(run, claim)
+        volume = volume_name(account.run, claim)
         if users := await hook.users(claim):
             return [f"{', '.join(users)} still use {claim.key}"]
+        if old := await hook.disk(claim, but=volume):
+            account.retire(old)
         if still := await hook.let_go(claim, volume):
             return [still]
         await hook.put_on(claim, volume, disk)

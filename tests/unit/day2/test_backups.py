@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from slipway.decisions.backups import CLAIM_TAG, backup_tags, backups, expired, to_back_up
+from slipway.decisions.backups import CLAIM_TAG, RELEASED_TAG, backup_tags, backups, expired, to_back_up
 from slipway.decisions.sweep import BACKUP_TAG
 from slipway.model.resource import Kind, Resource
 
@@ -22,7 +22,9 @@ def test_only_disks_of_claims_of_ours_are_backed_up() -> None:
     mine = Resource(kind=Kind.VOLUME, id="v1", region="r", tags={CLAIM_TAG: "data-0"}, ours=True)
     node = Resource(kind=Kind.VOLUME, id="v2", region="r", ours=True)
     theirs = Resource(kind=Kind.VOLUME, id="v3", region="r", tags={CLAIM_TAG: "data-0"})
-    assert [one.id for one in to_back_up([mine, node, theirs])] == ["v1"]
+    # It would pass for the claim's disk in the next restore.
+    retired = mine.model_copy(update={"id": "v4", "tags": {**mine.tags, RELEASED_TAG: "restore"}})
+    assert [one.id for one in to_back_up([mine, node, theirs, retired])] == ["v1"]
     tags = backup_tags(mine, "run", {"slipway:platform": "slipway-dev"})
     assert tags[CLAIM_TAG] == "data-0"
     assert tags[BACKUP_TAG] == "run"

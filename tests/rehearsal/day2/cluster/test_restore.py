@@ -158,6 +158,15 @@ def test_in_place_and_once(stack: Stack, vault: Vault) -> None:
     # The class says Delete, and still no disk was lost: they are the way back.
     kept = vault.ec2.describe_volumes(VolumeIds=list(before.values()))["Volumes"]
     assert len(kept) == 2
+    # And no backup takes them for the claims' disks.
+    lease = LeaseHook(stack.platform)
+    lease.release("manual__1", "platform_deploy")
+    lease.acquire("manual__1b", "platform_deploy")
+    Run("manual__1b").task(BackupOperator(task_id="back_up_again"))
+    lease.release("manual__1b", "platform_deploy")
+    lease.acquire("manual__1", "platform_deploy")
+    taken = vault.ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"]
+    assert {one["VolumeId"] for one in taken if one["SnapshotId"] not in snapshots} == set(after.values())
     assert {change["action"] for change in changes} == {"create", "replace"}
     body = ReportsHook(stack.platform).latest("restore", RestoreBody)
     assert body is not None
