@@ -67,7 +67,8 @@ def test_a_forged_session_is_nobody(client: Clients, token: str) -> None:
     """The last one says of itself that it needs no signature."""
     nobody = client(None)
     nobody.cookies["_token"] = token
-    assert {nobody.get(f"/slipway{path}", params={"before": 1, "after": 2}).status_code for path in api()} == {401}
+    answers = {nobody.get(f"/slipway{path}", params={"before": 1, "after": 2}).status_code for path in api()}
+    assert answers <= {401, 403}
 
 
 @pytest.mark.parametrize(
