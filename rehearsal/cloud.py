@@ -34,7 +34,7 @@ __all__ = ["Cloud", "CloudError"]
 HOST = "127.0.0.1"
 REGION = "us-east-1"
 _ROOT = Path(__file__).parents[1]
-_START_TIMEOUT = 60.0
+_START_TIMEOUT = 180.0
 _STOP_TIMEOUT = 10.0
 _CLUSTERS = {
     "emulated": "rehearsal.kubernetes",
