@@ -135,7 +135,7 @@ class Drill:
         return "success"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """One cloud, one Airflow, one platform that holds data; the tests of this folder follow each other."""
     from airflow.dag_processing.bundles.manager import DagBundlesManager
@@ -173,4 +173,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         DagBundlesManager().sync_bundles_to_db()
         yield Place(cloud, include)
     patch.undo()
+    # The next folder has a cloud of its own.
     paths.include_dir.cache_clear()
+    aws._client.cache_clear()
+    EksAccess._tokens.clear()

@@ -74,7 +74,7 @@ def test_claims_are_put_on_disks_of_the_backup_and_the_old_ones_are_kept(place: 
     assert again.changes() == {}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def drill(place: Place) -> Drill:
     """A whole drill."""
     place.before = (place.originals_objects(), place.disks())  # type: ignore[attr-defined]

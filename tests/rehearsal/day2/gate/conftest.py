@@ -57,7 +57,7 @@ class Gate(Stack):
         return bool(self.kubectl("get", what, "-n", namespace, "--ignore-not-found", "-o", "name").strip())
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
     """One cloud, one Airflow, one platform; the tests of this folder follow each other."""
     from airflow.dag_processing.bundles.manager import DagBundlesManager
@@ -91,4 +91,7 @@ def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
         made.add("gentle")
         yield made
     patch.undo()
+    # The next folder has a cloud of its own.
     paths.include_dir.cache_clear()
+    aws._client.cache_clear()
+    EksAccess._tokens.clear()

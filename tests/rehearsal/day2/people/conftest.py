@@ -157,7 +157,7 @@ class Office:
         return {one["VolumeId"] for one in self.ec2().describe_volumes()["Volumes"]}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     """Airflow on PostgreSQL with its own processes, started as ``make run`` does, and two people who signed in."""
     folder = tmp_path_factory.mktemp("office")
