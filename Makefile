@@ -81,7 +81,7 @@ test-watch: $(STAMP) ## Inject every fault into the rehearsal cloud, one by one;
 	SLIPWAY_THOROUGH=1 $(BIN)/python -m pytest tests/rehearsal/watch/whole
 
 .PHONY: test-day2
-test-day2: $(STAMP) ## Take platforms down from every state, upgrade them, and live a whole life (8 minutes)
+test-day2: $(STAMP) ## Take platforms down from every state, upgrade, restore, rehearse a disaster, answer questions (half an hour)
 	SLIPWAY_THOROUGH=1 $(BIN)/python -m pytest tests/rehearsal/day2
 
 .PHONY: kill
