@@ -14,6 +14,9 @@ from slipway.hooks.records import RecordsHook
 from slipway.model.component import Check, Component
 from slipway.model.platform import Platform
 
+# Beside the numbers of a result, which checks name in lower case.
+RUN = "dagRun"
+
 
 class BaselinesHook:
     """The baselines of one platform."""
@@ -21,17 +24,20 @@ class BaselinesHook:
     def __init__(self, platform: Platform) -> None:
         self.records = RecordsHook(platform)
 
-    def judge(self, component: Component, check: Check, proved: Mapping[str, Any]) -> list[Comparison]:
-        """Compare a result with its baseline; a result without a regression becomes part of it.
+    def judge(self, component: Component, check: Check, proved: Mapping[str, Any], run: str) -> list[Comparison]:
+        """Compare a result with its baseline; a result without a regression becomes part of it, once per run.
 
+        :param run: the DAG run. Of a check that is tried again, after its worker died for one, the last try counts,
+            and it is not held against the try before.
         :raises KeyError: the result lacks a number that has a tolerance.
         """
         key = f"baselines/{component.name}/{check.name}.json"
-        history = (self.records.get_json(key) or {}).get("results", [])
+        kept = (self.records.get_json(key) or {}).get("results", [])
+        history = [one for one in kept if one.get(RUN) != run]
         compared = compare(proved, history, check.tolerances)
         if not any(one.regressed for one in compared):
             self.records.put_json(
-                key, {"check": f"{component.name}/{check.name}", "results": extended(history, proved)}
+                key, {"check": f"{component.name}/{check.name}", "results": extended(history, {**proved, RUN: run})}
             )
         return compared
 

@@ -174,7 +174,7 @@ class CheckOperator(KubernetesPodOperator):
 
         baselines = BaselinesHook(self._bind(context))
         try:
-            compared = baselines.judge(self.component, self.check, proof)
+            compared = baselines.judge(self.component, self.check, proof, context["dag_run"].run_id)
         except KeyError as missing:
             return f"its result has no {missing}, which has a tolerance in component.yaml"
         for one in compared:
