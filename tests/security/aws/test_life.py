@@ -17,7 +17,7 @@ from tests.rehearsal.infrastructure.stage import Stage
 from tests.security.aws.conftest import Unbound
 from tests.security.conftest import thorough
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(800)
 
 
 def refused(enforcer: Enforcer) -> list[str]:
