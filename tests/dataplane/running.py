@@ -192,7 +192,7 @@ class Running:
                 yield client
         finally:
             child.terminate()
-            child.wait(20)
+            child.communicate(timeout=20)
 
 
 def eventually(ask: Callable[[], Found | None], seconds: float, pause: float = 1) -> Found:

@@ -115,8 +115,8 @@ def test_policies_that_nobody_enforces(platform: Running) -> None:
 
 def test_a_namespace_that_lets_privileged_pods_in(platform: Running) -> None:
     label = "pod-security.kubernetes.io/enforce"
-    with labelled(platform, "namespace/data", f"{label}=privileged", f"{label}=restricted"):
-        failed_with(platform.check("namespaces", "pod-security"))
+    with labelled(platform, "namespace/validation", f"{label}=privileged", f"{label}=restricted"):
+        failed_with(platform.check("namespaces", "pod-security"), "privileged")
 
 
 def test_a_class_that_is_not_the_default(platform: Running) -> None:

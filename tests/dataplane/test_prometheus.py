@@ -15,6 +15,23 @@ from tests.dataplane.running import ROOT, Running, eventually
 
 MANIFESTS = ROOT / "include" / "manifests"
 # What a panel's variables stand for, when nothing is chosen.
+# Series that are not there on real nodes here, and why; everything else has to be.
+ABSENT = {
+    "alertmanager_cluster_members": "dev has one Alertmanager, without a cluster",
+    "cluster_autoscaler_last_activity": "no image of the Cluster Autoscaler can be had here",
+    "cluster_autoscaler_unschedulable_pods_count": "no image of the Cluster Autoscaler can be had here",
+    "leader_election_master_status": "no image of the load balancer controller can be had here",
+    "kafka_consumergroup_lag": "Spark reads without a consumer group, so there is one only while a check reads",
+    "slipway:consumer_lag:messages": "it is recorded from kafka_consumergroup_lag",
+    "kube_cronjob_status_last_successful_time": "jobs of the night have not run yet",
+    "mongodb_ss_connections": "MongoDB's stand-in does not count connections",
+    "mongodb_ss_opcounters": "MongoDB's stand-in does not count operations",
+    "job:http_server_request_errors:ratio_rate5m": "there is one only while requests are answered",
+}
+# Panels that are empty because all is well, or because nothing has happened yet.
+QUIET = {"Pods that are not ready", "Workflow tasks per minute"}
+DISABLED = "zookeeper"
+OF_DISABLED = {"synced_followers"}
 VARIABLES = {"$__rate_interval": "5m", "$__interval": "1m", "$__range": "1h"}
 
 
@@ -79,6 +96,7 @@ def rules() -> list[tuple[str, str, str]]:
     return [
         (path.name, rule.get("alert") or rule["record"], rule["expr"])
         for path in sorted(MANIFESTS.glob("*/*/**/alerts/*.rules.yaml"))
+        if DISABLED not in path.parts
         for group in yaml.safe_load(path.read_text())["groups"]
         for rule in group["rules"]
     ]
@@ -102,6 +120,7 @@ def test_every_panel_returns_data(prometheus: httpx.Client, platform: Running) -
         f"{board} / {title}: {expression}"
         for board, title, expression in panels()
         if not ask(prometheus, filled(expression))
+        if title not in QUIET and not selectors(prometheus, filled(expression)) & set(ABSENT)
     ]
     assert not empty, "\n".join(empty)
 
@@ -120,6 +139,10 @@ def test_every_series_that_a_rule_reads_is_there(prometheus: httpx.Client) -> No
     empty = {
         f"{file} {name}": sorted(lacking)
         for file, name, expression in rules()
-        if (lacking := selectors(prometheus, expression) - known)
+        if (
+            lacking := {
+                one for one in selectors(prometheus, expression) - known - set(ABSENT) if one not in OF_DISABLED
+            }
+        )
     }
     assert not empty, json.dumps(empty, indent=1)
