@@ -61,6 +61,8 @@ def small_catalog(folder: Path) -> Path:
         (found,) = (ROOT / "include" / "manifests").glob(f"*/{name}")
         made = include / "manifests" / found.relative_to(ROOT / "include" / "manifests")
         shutil.copytree(found, made)
+        if (made / "overlays" / "dev").is_dir():
+            shutil.copytree(made / "overlays" / "dev", made / "overlays" / "staging", dirs_exist_ok=True)
         spec = yaml.safe_load((made / "component.yaml").read_text())
         spec["needs"] = [need for need in spec.get("needs", []) if need in COMPONENTS]
         spec["checks"] = spec.get("checks", [])[:1]

@@ -23,6 +23,6 @@ function Objectives({ data }) {
       { title: "Attained", num: true, cell: (one) => (one.attainment == null ? "no data" : `${one.attainment.toFixed(3)} %`) },
       { title: "Budget left", cell: (one) => html`<${Pill} tone=${tone(one.budget_left)}>${one.budget_left == null ? "no data" : percent(one.budget_left, 1)}<//>` },
       ...data.windows.map((window) => ({ title: inWords(window), long: `Burn rate, ${inWords(window)}`, num: true, cell: (one) => (one.burn_rates[window] == null ? "no data" : one.burn_rates[window].toFixed(1)) })),
-      { title: "Alert", cell: (one) => (one.alerts.length ? html`<${Pill} tone="bad">${one.alerts.join(", ")}<//>` : "none") },
+      { title: "Alert", cell: (one) => (one.alerts.length ? html`<${Pill} tone=${one.alerts.includes("critical") ? "bad" : "warn"}>${one.alerts.join(", ")}<//>` : "none") },
     ]} />`;
 }
