@@ -210,6 +210,7 @@ def main() -> int:
     parser.add_argument("--slots", type=int, default=8)
     parser.add_argument("--dags", default=",".join(DAGS))
     parser.add_argument("--first-port", type=int, default=FIRST_PORT)
+    parser.add_argument("--keep", type=Path, help="run here, and leave it: its database need not be made again")
     options = parser.parse_args()
     shape = Shape(options.schedulers, options.workers, options.slots)
     platforms = options.environments * len(REGIONS)
@@ -220,7 +221,7 @@ def main() -> int:
             "REHEARSAL_KUBERNETES_PORT": str(CLUSTER_PORT),
             "REHEARSAL_SPEED": "100000",
         }
-        with stack(Path(scratch) / "run", options.first_port, shape, env) as found:
+        with stack(options.keep or Path(scratch) / "run", options.first_port, shape, env) as found:
             os.environ.update({name: value for name, value in found.run.env.items() if name.startswith("AWS_")})
             began = time.monotonic()
             builder = Builder(found.run.env["AWS_ENDPOINT_URL"])

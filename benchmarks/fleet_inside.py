@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 # Airflow reads these when it is first imported.
-HOME = Path(tempfile.mkdtemp(prefix="slipway-fleet-"))
+HOME = Path(os.environ.get("SLIPWAY_FLEET_HOME") or tempfile.mkdtemp(prefix="slipway-fleet-"))
 ROOT = Path(__file__).resolve().parents[1]
 os.environ |= {
     "AIRFLOW_HOME": str(HOME),
@@ -135,7 +135,7 @@ def main() -> int:
     kept.parent.mkdir(parents=True, exist_ok=True)
     names = describe(HOME / "include", options.environments)
     os.environ["SLIPWAY_INCLUDE_DIR"] = str(HOME / "include")
-    with Cloud(aws_port=0, kubernetes_port=CLUSTER_PORT, admin_port=0, speed=100_000) as cloud:
+    with Cloud(aws_port=0, kubernetes_port=CLUSTER_PORT + 2000, admin_port=0, speed=100_000) as cloud:
         os.environ.update(cloud.env)
         aws = cloud.env["AWS_ENDPOINT_URL"]
         began = time.monotonic()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from datetime import UTC, datetime
 from typing import Any
@@ -34,7 +35,7 @@ def table(results: list[dict[str, Any]]) -> str:
 
 
 def _row(result: dict[str, Any]) -> str:
-    bound = float(result["aim"].removeprefix("at most ").split()[0])
+    bound = float(re.findall(r"[\d.]+", result["aim"])[0])
     unit, spread = result.get("unit", "s"), result.get("spread")
     cells = [
         result["ours"],
