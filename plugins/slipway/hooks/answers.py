@@ -46,6 +46,30 @@ def refuse_unreadable(operation_model: Any, response_dict: dict[str, Any], **_: 
     response_dict["body"] = wrapped[protocol].encode()
 
 
+def count_as_refused(response: Any, **_: object) -> None:
+    """Have botocore go by the status that :func:`refuse_unreadable` gave; its ``needs-retry`` event, before its own.
+
+    :param response: the HTTP response and what was parsed of it; ``None`` when none came.
+    """
+    if response is None:
+        return
+    http, parsed = response
+    if parsed.get("Error", {}).get("Code") == UNREADABLE:
+        http.status_code = _STATUS
+
+
+def watch(session: Any) -> None:
+    """Have the clients of a session read every answer first.
+
+    :param session: of boto3, whose ``events`` is its emitter, or of aiobotocore.
+    """
+    botocore_session = getattr(session, "_session", session)
+    emitter = botocore_session.get_component("event_emitter")
+    # As specific as can be, since the more specific is called first: before what decides on retries.
+    emitter.register("before-parse.*.*", refuse_unreadable, unique_id="slipway-refuse-unreadable")
+    emitter.register_first("needs-retry.*.*", count_as_refused, unique_id="slipway-count-as-refused")
+
+
 def readable(protocol: str, response: dict[str, Any], *, expected: bool) -> bool:
     """Whether a body can be read as what its protocol says.
 

@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.loaders import create_loader
 
 from slipway.decisions.failures import of_aws
-from slipway.hooks.answers import refuse_unreadable
+from slipway.hooks.answers import watch
 from slipway.model.errors import ErrorClass, Problem, RefusedError, Retry
 
 CONNECTION_ID = "aws_default"
@@ -56,9 +56,7 @@ class ClientMixin:
         # The asynchronous session has a loader of its own kind.
         if isinstance(session, Session):
             session._session.register_component("data_loader", _MODELS)
-        # Every answer is read first: one that cannot be is taken for the failure it is.
-        emitter = session.events if isinstance(session, Session) else session
-        emitter.register("before-parse", refuse_unreadable, unique_id="slipway-refuse-unreadable")
+        watch(session)
         return session
 
     def _get_caller(self, target_function_name: str = "execute") -> str:

@@ -76,8 +76,9 @@ def _botocore(error: BaseException) -> Reading | None:
         return Reading(ErrorClass.BAD_INPUT, str(error))
     if isinstance(error, exceptions.EndpointConnectionError | exceptions.ConnectTimeoutError):
         return Reading(ErrorClass.RETRY_LATER, str(error))
-    # The request was on its way when the connection ended.
-    if isinstance(error, exceptions.HTTPClientError | exceptions.IncompleteReadError | ResponseParserError):
+    # The request was on its way when the connection ended, or what came back was damaged.
+    damaged = (exceptions.HTTPClientError, exceptions.IncompleteReadError, exceptions.FlexibleChecksumError)
+    if isinstance(error, (*damaged, ResponseParserError)):
         return Reading(ErrorClass.UNKNOWN_OUTCOME, str(error))
     return None
 

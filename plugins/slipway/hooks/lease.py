@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import ValidationError
 
 from slipway.decisions.leases import Verdict, decide
@@ -136,7 +136,7 @@ class LeaseHook:
                     raise
                 return None, None, _server_time(error.response)
             # A body that was cut short comes as a success, and botocore cannot know.
-            with suppress(ValidationError, HTTPClientError):
+            with suppress(ValidationError, BotoCoreError):
                 return Lease.model_validate_json(found["Body"].read()), found["ETag"], _server_time(found)
             self._pause(attempt)
         mend = f"look at it with: aws s3 cp {self.url} -; if it is damaged, break the lease with: aws s3 rm {self.url}"

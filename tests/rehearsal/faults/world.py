@@ -391,7 +391,7 @@ class World:
 
 def connection(read_timeout: int = READ_TIMEOUT) -> str:
     """The connection aws_default, as Airflow reads it from the environment."""
-    retries = {"mode": "standard", "max_attempts": ATTEMPTS}
+    retries = {"mode": "standard", "total_max_attempts": ATTEMPTS}
     config = {"read_timeout": read_timeout, "retries": retries}
     return json.dumps({"conn_type": "aws", "extra": {"config_kwargs": config}})
 

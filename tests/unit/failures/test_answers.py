@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
+import boto3
 import botocore.session
 import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.config import Config
+from botocore.exceptions import ClientError
 from botocore.parsers import create_parser
-from slipway.hooks.answers import UNREADABLE, refuse_unreadable
+from slipway.hooks.answers import UNREADABLE, refuse_unreadable, watch
 
 SESSION = botocore.session.get_session()
 CASES = {
@@ -63,6 +69,37 @@ def test_errors_are_left_to_botocore_as_long_as_they_are_text() -> None:
     assert answered("rest-json", b"<html>403</html>", 403)["status_code"] == 403
     assert answered("rest-json", b"\xff\xfe", 403)["status_code"] == 503
     assert json.loads(answered("rest-json", b"\xff\xfe", 500)["body"])["__type"] == UNREADABLE
+
+
+class Body(io.BytesIO):
+    """What urllib3 would have."""
+
+    def stream(self, **_: object) -> Iterator[bytes]:
+        yield self.read()
+
+
+@pytest.mark.parametrize(("cut", "sent"), [(1, 2), (9, 3)])
+def test_botocore_asks_again_and_then_raises_an_error_with_a_code(
+    cut: int, sent: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    session = boto3.Session(region_name="us-east-1")
+    watch(session)
+    eks = session.client("eks", config=Config(retries={"mode": "standard", "total_max_attempts": 3}))
+    bodies: list[bytes] = []
+
+    def answer(request: Any, **_: object) -> AWSResponse:
+        whole = CASES["rest-json"][2]
+        bodies.append(whole[:10] if len(bodies) < cut else whole)
+        return AWSResponse(request.url, 200, {}, Body(bodies[-1]))
+
+    eks.meta.events.register("before-send", answer)
+    if cut == 1:
+        assert eks.describe_cluster(name="x")["cluster"]["name"] == "x"
+    else:
+        with pytest.raises(ClientError, match="UnreadableResponse"):
+            eks.describe_cluster(name="x")
+    assert len(bodies) == sent
 
 
 def test_streams_are_not_touched() -> None:
