@@ -13,6 +13,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -41,7 +42,7 @@ from slipway.model.component import Component, StageName  # noqa: E402
 from slipway.model.environment import AddonPhase  # noqa: E402
 from slipway.model.platform import Stack  # noqa: E402
 
-from rehearsal.kubeconfig import kubeconfig, token  # noqa: E402
+from rehearsal.kubeconfig import token  # noqa: E402
 
 KUBECTL = str(Path(sys.executable).with_name("kubectl"))
 # Between two looks, in seconds: a compressed cloud is asked as often as Slipway's triggers begin with.
@@ -59,8 +60,7 @@ class Plain:
         self.platform = load_platform(environment)
         self.region = self.platform.region
         self.outputs: dict[Stack, Mapping[str, str]] = {}
-        self._config = ""
-        self._authority = ""
+        self._config = Path(os.environ.get("PLAIN_FOLDER") or tempfile.mkdtemp()) / "kubeconfig"
 
     def client(self, service: str) -> Any:
         """A client of this thread's."""
@@ -116,7 +116,17 @@ class Plain:
         eks.create_cluster(**clusters.create_request(self.platform, facts))
         eks.get_waiter("cluster_active").wait(name=self.platform.cluster_name, WaiterConfig=DELAY)
         found = eks.describe_cluster(name=self.platform.cluster_name)["cluster"]
-        self._config = kubeconfig(found["name"])
+        cluster = {"server": found["endpoint"], "certificate-authority-data": found["certificateAuthority"]["data"]}
+        document = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "plain",
+            "clusters": [{"name": "plain", "cluster": cluster}],
+            "users": [{"name": "plain", "user": {}}],
+            "contexts": [{"name": "plain", "context": {"cluster": "plain", "user": "plain"}}],
+        }
+        self._config.touch(mode=0o600)
+        self._config.write_text(json.dumps(document))
 
     def access(self) -> None:
         """Access entries and pod identities."""
@@ -191,11 +201,8 @@ class Plain:
 
     def kubectl(self, *arguments: str, body: str = "") -> str:
         """Run kubectl; its token is ready, as an exec plugin's start would be measured otherwise."""
-        config = Path(os.environ["PLAIN_FOLDER"]) / "kubeconfig"
-        if not config.exists():
-            config.touch(mode=0o600)
-            config.write_text(self._config)
-        command = [KUBECTL, f"--kubeconfig={config}", f"--token={token(self.platform.cluster_name)}", *arguments]
+        access = [f"--kubeconfig={self._config}", f"--cache-dir={self._config.parent / 'cache'}"]
+        command = [KUBECTL, *access, f"--token={token(self.platform.cluster_name)}", *arguments]
         done = subprocess.run(command, input=body, capture_output=True, text=True, check=False)
         if done.returncode:
             raise RuntimeError(f"kubectl {' '.join(arguments[:3])}: {done.stderr.strip()[-1500:]}")
