@@ -215,8 +215,7 @@ class Runner:
         trigger_id = None
         with create_session() as session:
             # A try that failed by itself has gone to the history: the next one has another id.
-            ti = session.get(TaskInstance, ti_id)
-            if ti is None or (code > 0 and ti.state == TaskInstanceState.FAILED):
+            if ti is None or ti.state == TaskInstanceState.FAILED:
                 self.outcome.failed[label] += 1
             if ti is None:
                 return
@@ -225,8 +224,6 @@ class Runner:
                 ti.task = self.dag.get_task(ti.task_id)
                 ti.handle_failure(error=f"{label} was killed", session=session)
                 return
-            if ti.state == TaskInstanceState.FAILED:
-                self.outcome.failed[label] += code == 0
             if ti.state == TaskInstanceState.DEFERRED:
                 trigger_id = ti.trigger_id
         if trigger_id is not None:
