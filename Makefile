@@ -85,11 +85,11 @@ test-day2: $(STAMP) ## Take platforms down from every state, upgrade, restore, r
 	SLIPWAY_THOROUGH=1 $(BIN)/python -m pytest tests/rehearsal/day2
 
 .PHONY: kill
-kill: $(STAMP) ## Kill workers at every call of deploy, upgrade and teardown, and parts of Airflow; writes docs/reliability-kills.md (30 minutes)
+kill: $(STAMP) ## Kill workers at every call of deploy, upgrade and teardown, and parts of Airflow; writes docs/reliability-kills.md
 	SLIPWAY_KILL_EVERY=1 SLIPWAY_KILL_PARTS=1 SLIPWAY_KILL_RECORD=1 $(BIN)/python -m pytest tests/rehearsal/kill
 
 .PHONY: kill-sample
-kill-sample: $(STAMP) ## Kill workers at one call of twelve of deploy and teardown (3 minutes)
+kill-sample: $(STAMP) ## Kill workers at one call of twelve of deploy and teardown
 	SLIPWAY_KILL_EVERY=12 SLIPWAY_KILL_RUNS="deploy teardown" $(BIN)/python -m pytest tests/rehearsal/kill
 
 .PHONY: security

@@ -214,6 +214,7 @@ class Runner:
 
         trigger_id = None
         with create_session() as session:
+            ti = session.get(TaskInstance, ti_id)
             # A try that failed by itself has gone to the history: the next one has another id.
             if ti is None or ti.state == TaskInstanceState.FAILED:
                 self.outcome.failed[label] += 1
