@@ -29,7 +29,7 @@ def sign_in(browser: Browser, airflow: dict[str, Any]) -> Iterator[SignIn]:
         made = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **context})
         contexts.append(made)
         page = made.new_page()
-        page.set_default_timeout(90_000)
+        page.set_default_timeout(180_000)
         page.on(
             "console",
             lambda said: (
@@ -40,7 +40,7 @@ def sign_in(browser: Browser, airflow: dict[str, Any]) -> Iterator[SignIn]:
                 else None
             ),
         )
-        page.goto(f"{airflow['url']}/{path}")
+        page.goto(f"{airflow['url']}/{path}", wait_until="commit")
         page.locator("input[name=username]").fill(user)
         page.locator("input[name=password]").fill(airflow["passwords"][user])
         page.locator("button[type=submit]").click()
@@ -61,7 +61,7 @@ def _frame(page: Page) -> Frame:
 
 
 def _open(page: Page, airflow: dict[str, Any], where: str) -> Frame:
-    page.goto(f"{airflow['url']}/plugin/platform/slipway/{where}")
+    page.goto(f"{airflow['url']}/plugin/platform/slipway/{where}", wait_until="commit")
     return _frame(page)
 
 
