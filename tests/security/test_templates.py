@@ -22,10 +22,12 @@ def test_a_checks_values_and_command_stay_as_they_are_written(tmp_path: Path) ->
     assert [*operator.cmds, *(operator.arguments or [])][-1] == HOSTILE
 
 
-def test_no_field_that_airflow_renders_holds_what_a_component_says() -> None:
-    """Airflow renders ``template_fields`` by itself; of our operators none is filled from ``include/``."""
+def test_what_is_shown_of_manifests_is_not_rendered_by_airflow() -> None:
+    """The one field that holds what ``include/`` says is filled by the operator itself, without Jinja."""
+    from airflow.sdk import BaseOperator
     from slipway.operators.component import DeployComponentOperator
     from slipway.operators.stack import StackOperator
 
-    for operator in (DeployComponentOperator, StackOperator):
-        assert {"component", "stack", "manifests", "template"}.isdisjoint(operator.template_fields)
+    assert DeployComponentOperator.template_fields == ("manifests",)
+    assert DeployComponentOperator.render_template_fields is not BaseOperator.render_template_fields
+    assert StackOperator.template_fields == BaseOperator.template_fields == ()
