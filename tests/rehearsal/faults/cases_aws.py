@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from slipway.decisions.access import WantedIdentity
 from slipway.hooks.aws import AwsHook
 from slipway.model.environment import AddonPhase
 from slipway.model.errors import ErrorClass
 from slipway.model.platform import Platform, Stack
+from slipway.operators import access as access_module
 from slipway.operators.backup import BackupOperator
 
 from tests.rehearsal.faults.proxy import Rule, edited
@@ -221,7 +223,10 @@ def _identities_made_once(world: World) -> Part:
         eks.delete_pod_identity_association(clusterName=name, associationId=one["associationId"])
     rule = Rule(method="POST", path=r"/pod-identity-associations$", times=1, cut=0.3)
     world.rewriting(rule)
-    ended = attempt(world.task(access))
+    wanted = WantedIdentity("kube-system", "probe", "NodeRoleArn")
+    # None of the components that are deployed here needs one.
+    with world.patched(access_module, pod_identities=lambda: [wanted]):
+        ended = attempt(world.task(access))
     world.rewriting()
     state, what = is_active(world), "EKS CreatePodIdentityAssociation"
     return part(world, what, ended, state=state, budget=1, deadline=120, met=rule.fired)

@@ -310,7 +310,9 @@ def case_16(world: World) -> list[Part]:
     taken = f"/aws/eks/{platform.name}/cluster"
     logs.create_log_group(logGroupName=taken)
     ended = attempt(lambda: stage.run(stack(Stack.AUDIT)).value)
-    state = none_of((not ended.ok, "it did not fail"), ("ControlPlaneLogGroup" in ended.said, "it does not name what failed"))
+    state = none_of(
+        (not ended.ok, "it did not fail"), ("ControlPlaneLogGroup" in ended.said, "it does not name what failed")
+    )
     logs.delete_log_group(logGroupName=taken)
     again = attempt(lambda: stage.run(stack(Stack.AUDIT)).value)
     mended = none_of((again.ok, "once mended it still fails"))
