@@ -34,7 +34,8 @@ def render(steps: Sequence[Step]) -> str:
     """All tables."""
     lines = ["| step | state | wall time | tasks | changes | checks |", "|---|---|---|---|---|---|"]
     lines += [_step(one) for one in steps]
-    machine = f"{os.cpu_count()} cores, {_memory():.0f} GiB, Linux {platform.release()}"
+    kernel = platform.release().partition("-")[0]
+    machine = f"{os.cpu_count()} cores, {_memory():.0f} GiB, Linux {kernel}"
     began = datetime.fromisoformat(steps[0]["began"])
     lines += ["", f"Recorded on {began:%d %B %Y}, {machine}, shared with other work.", ""]
     deploys = [one for one in steps if one["step"] in {"first", "deploy"}]

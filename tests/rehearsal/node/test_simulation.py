@@ -38,4 +38,4 @@ def test_what_is_fetched_from_maven_central_comes_from_a_folder_of_the_image() -
     expression = mutation["jsonPatch"]["expression"]
     assert "value: 'file:///opt/maven2'" in expression
     # Of what runs for itself, that is; what is simulated fetches nothing.
-    assert expression.index("file:///opt/maven2") > expression.index("]) : (")
+    assert expression.index("file:///opt/maven2") > expression.rindex(") : (")
