@@ -131,8 +131,10 @@ def _ec2_arn(kind: str, identifier: str, place: Mapping[str, str]) -> str:
 def _filled(template: str, place: Mapping[str, str], params: Mapping[str, Any]) -> Iterator[str]:
     """A template with parameters in it; one for each item of a list, none when a parameter is missing."""
     chosen: dict[str, list[str]] = {}
+    # Budgets has its name within the budget.
+    nested = {key: value for one in params.values() if isinstance(one, Mapping) for key, value in one.items()}
     for names in _PLACE.findall(template):
-        known = [{**params, **place}.get(name) for name in names.split("|")]
+        known = [{**nested, **params, **place}.get(name) for name in names.split("|")]
         value = next((one for one in known if one), None)
         # An ARN is the resource already.
         values = [str(one) for one in (value if isinstance(value, list) else [value]) if one]
