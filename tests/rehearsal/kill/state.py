@@ -31,7 +31,7 @@ _LISTINGS: tuple[tuple[str, str, str, str], ...] = (
     ("ec2", "describe_network_interfaces", "NetworkInterfaces", "Description"),
     ("ec2", "describe_security_groups", "SecurityGroups", "GroupName"),
     ("ec2", "describe_network_acls", "NetworkAcls", "IsDefault"),
-    ("ec2", "describe_vpc_endpoints", "VpcEndpoints", "ServiceName"),
+    ("ec2", "describe_vpc_endpoints", "VpcEndpoints", "State"),
     ("ec2", "describe_flow_logs", "FlowLogs", "FlowLogStatus"),
     ("ec2", "describe_launch_templates", "LaunchTemplates", "LaunchTemplateName"),
     ("ec2", "describe_volumes", "Volumes", "Tags"),
