@@ -8,6 +8,7 @@ import pytest
 from airflow.sdk import DAG
 from slipway.build import deploy
 from slipway.model.component import StageName
+import itertools
 
 
 def test_gate_of_an_empty_stage_waits_for_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -15,5 +16,5 @@ def test_gate_of_an_empty_stage_waits_for_the_one_before(monkeypatch: pytest.Mon
     with DAG("d", start_date=datetime(2026, 1, 1, tzinfo=UTC), schedule=None) as dag:
         deploy.build_deploy()
     stages = list(StageName)
-    for before, stage in zip(stages, stages[1:], strict=False):
+    for before, stage in itertools.pairwise(stages):
         assert f"{before.group_id}.gate" in dag.get_task(f"{stage.group_id}.gate").upstream_task_ids
