@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, datetime
 
 import pytest
 from airflow.sdk import DAG
 from slipway.build import deploy
 from slipway.model.component import StageName
-import itertools
 
 
 def test_gate_of_an_empty_stage_waits_for_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -223,7 +223,7 @@ def _identities_made_once(world: World) -> Part:
         eks.delete_pod_identity_association(clusterName=name, associationId=one["associationId"])
     rule = Rule(method="POST", path=r"/pod-identity-associations$", times=1, cut=0.3)
     world.rewriting(rule)
-    wanted = WantedIdentity("kube-system", "probe", "NodeRoleArn")
+    wanted = WantedIdentity("kube-system", "probe", "VpcCniRoleArn")
     # None of the components that are deployed here needs one.
     with world.patched(access_module, pod_identities=lambda: [wanted]):
         ended = attempt(world.task(access))
