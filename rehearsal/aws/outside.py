@@ -39,8 +39,9 @@ class Outside:
         elif kind == "load-balancers":
             if method == "DELETE":
                 self._delete_balancer(region, name)
-            elif cluster is not None:
-                self._put_balancer(cluster, name, body)
+            elif cluster is not None and not self._put_balancer(cluster, name, body):
+                problem = f"no subnet of {cluster_name}'s VPC has the tag kubernetes.io/role/elb; tag one and repeat"
+                return {"error": problem}, 503
         else:
             return {"error": f"unknown kind {kind}; volumes and load-balancers exist"}, 404
         return {"status": "ok"}, 200
@@ -77,10 +78,12 @@ class Outside:
         with suppress(ClientError):
             client("ec2", region).delete_volume(VolumeId=handle)
 
-    def _put_balancer(self, cluster: Cluster, name: str, body: dict[str, Any]) -> None:
-        elb, ec2 = client("elbv2", cluster.region), client("ec2", cluster.region)
+    @staticmethod
+    def _put_balancer(cluster: Cluster, name: str, body: dict[str, Any]) -> bool:
+        """Whether it is there now; without a public subnet nothing is made."""
         if _balancer(cluster.region, name):
-            return
+            return True
+        elb, ec2 = client("elbv2", cluster.region), client("ec2", cluster.region)
         vpc = cluster.data["resourcesVpcConfig"]["vpcId"]
         found = ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["Subnets"]
         public = {
@@ -88,18 +91,18 @@ class Outside:
             for subnet in found
             if any(tag["Key"] == "kubernetes.io/role/elb" for tag in subnet.get("Tags", []))
         }
+        if not public:
+            return False
         tags = [
             {"Key": "elbv2.k8s.aws/cluster", "Value": cluster.name},
             {"Key": "service.k8s.aws/stack", "Value": f"{body['namespace']}/{body['service']}"},
             {"Key": "service.k8s.aws/resource", "Value": "LoadBalancer"},
         ]
-        group = ec2.create_security_group(
-            GroupName=f"{name}-sg", Description="[k8s] Managed SecurityGroup for LoadBalancer", VpcId=vpc
-        )["GroupId"]
-        ec2.create_tags(Resources=[group], Tags=tags)
+        group = _group(ec2, f"{name}-sg", vpc, tags)
         elb.create_load_balancer(
             Name=name, Type="network", Subnets=list(public.values()), SecurityGroups=[group], Tags=tags
         )
+        return True
 
     @staticmethod
     def _delete_balancer(region: str, name: str) -> None:
@@ -110,6 +113,18 @@ class Outside:
         for group in groups["SecurityGroups"]:
             with suppress(ClientError):
                 ec2.delete_security_group(GroupId=group["GroupId"])
+
+
+def _group(ec2: Any, name: str, vpc: str, tags: list[dict[str, str]]) -> str:
+    """Id of the load balancer's security group, which an attempt that ended half way may have left there."""
+    filters = [{"Name": "group-name", "Values": [name]}, {"Name": "vpc-id", "Values": [vpc]}]
+    if found := ec2.describe_security_groups(Filters=filters)["SecurityGroups"]:
+        return str(found[0]["GroupId"])
+    made = ec2.create_security_group(
+        GroupName=name, Description="[k8s] Managed SecurityGroup for LoadBalancer", VpcId=vpc
+    )["GroupId"]
+    ec2.create_tags(Resources=[made], Tags=tags)
+    return str(made)
 
 
 def _balancer(region: str, name: str) -> str | None:
