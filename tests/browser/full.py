@@ -29,6 +29,7 @@ from rehearsal.run.airflow_env import read_secrets
 from rehearsal.run.drive import Run, prepare, shut_down
 from rehearsal.run.settings import PORTS, ROOT, read_settings
 from rehearsal.run.signals import StopSignals
+from tests.browser.said import apart
 
 SPEED = 1200
 DAG = "platform_deploy"
@@ -170,6 +171,7 @@ def unpaused(url: str, password: str) -> None:
 
 def main(folder: Path) -> None:
     """Start, say so, wait for the end of standard input."""
+    answer = apart()
     folder.mkdir(parents=True, exist_ok=True)
     names = ["REHEARSAL_KUBERNETES_PORT", *(name for name in PORTS if name != "REHEARSAL_KUBERNETES_PORT")]
     ports = {name: str(port) for name, port in zip(names, free_ports(len(names)), strict=True)}
@@ -187,7 +189,7 @@ def main(folder: Path) -> None:
         try:
             start(run, small_catalog(folder), passwords)
             unpaused(run.settings.airflow_url, passwords["admin"])
-            print(json.dumps({"url": run.settings.airflow_url, "passwords": passwords}), flush=True)
+            print(json.dumps({"url": run.settings.airflow_url, "passwords": passwords}), file=answer, flush=True)
             sys.stdin.read()
         finally:
             signals.only_note()

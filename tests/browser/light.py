@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.browser.said import apart
+
 ROLES = ("admin", "user", "viewer")
 SPEED = 1200.0
 
@@ -65,6 +67,7 @@ def free_port() -> int:
 
 def main(folder: Path) -> None:
     """Start, say so, wait for the end of standard input."""
+    answer = apart()
     folder.mkdir(parents=True, exist_ok=True)
     os.environ.update(
         {
@@ -88,7 +91,7 @@ def main(folder: Path) -> None:
 
         fill(cloud)
         with serving(free_port()) as (url, tokens):
-            print(json.dumps({"url": url, "tokens": tokens}), flush=True)
+            print(json.dumps({"url": url, "tokens": tokens}), file=answer, flush=True)
             sys.stdin.read()
 
 
