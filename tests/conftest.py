@@ -6,8 +6,10 @@ import atexit
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -38,3 +40,22 @@ os.environ.setdefault("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
 # A deadline per example measures the machine, not the code. Whole tests have their time limit.
 settings.register_profile("slipway", deadline=None)
 settings.load_profile("slipway")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def this_project(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Outside tests/rehearsal, ``include/`` is this project's own.
+
+    Clouds of tests/rehearsal stay up until their process ends, and name a project with less in it.
+    """
+    if ROOT / "tests" / "rehearsal" in request.path.parents:
+        yield
+        return
+    # Only now: some tests need nothing of the product.
+    from slipway.catalog import paths
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv(paths.VARIABLE, raising=False)
+        paths.include_dir.cache_clear()
+        yield
+    paths.include_dir.cache_clear()
