@@ -99,12 +99,16 @@ def test_plan_of_a_teardown_changes_nothing(life: Life) -> None:
 
 
 def test_teardown_leaves_nothing(life: Life) -> None:
+    there = inventory().ours
+    assert {Kind.CLUSTER, Kind.NODEGROUP, Kind.INSTANCE, Kind.VOLUME, Kind.VPC, Kind.KEY, Kind.STACK} <= {
+        one.kind for one in there
+    }, "there is a platform to take down"
     run = life.run("platform_teardown", environment="dev", unattended=True, keep=[], all_regions=False)
     assert run.state == "success", (run.failed(), run.states)
     taken = [change["resource"] for change in run.returned["data_layer.keeper"]]
     assert "StatefulSet keeper/keeper" in taken
     assert "PersistentVolumeClaim keeper/data-keeper-0" in taken
-    assert run.returned["survey"]["goes"] > 100, "there was a platform to take down"
+    assert run.returned["survey"]["goes"] == len(there), "people were told of everything that went"
     after = inventory()
     left = [one for one in after.ours if one.text("state") != "PendingDeletion" and not one.text("deletion")]
     assert [str(one) for one in left] == []
