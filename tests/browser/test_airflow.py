@@ -76,10 +76,16 @@ def test_airflows_navigation_leads_to_it_and_its_theme_is_airflows(sign_in: Sign
         _choose_theme(page, entry)
         expect(page.locator("html")).to_have_class(re.compile(rf"\b{theme}\b"))
         expect(frame.locator("html")).to_have_attribute("data-theme", theme)
-        page.mouse.move(0, 0)
-        page.wait_for_timeout(500)
+        _rest(page)
         page.screenshot(path=IMAGES / f"page-in-airflow{'-dark' if theme == 'dark' else ''}.png")
         assert issues(frame) == []
+
+
+def _rest(page: Page) -> None:
+    """Point at nothing and focus nothing, for a picture."""
+    page.mouse.move(0, 0)
+    page.evaluate("document.activeElement?.blur()")
+    page.wait_for_timeout(500)
 
 
 def _choose_theme(page: Page, entry: str) -> None:
@@ -174,6 +180,7 @@ def _watch(page: Page, frame: Frame, run: str) -> dict[str, Any]:
         seen["elapsed"] |= set(re.findall(r"(\d+ (?:s|min)) so far", text))
         seen["done"] += [int(found) for found in re.findall(r"(\d+) of \d+ tasks done", text)]
         if not drawn and "data layer" in seen["going on"]:
+            _rest(page)
             page.screenshot(path=IMAGES / "page-live.png")
             drawn = True
         page.wait_for_timeout(400)

@@ -79,12 +79,18 @@ function Stage({ stage, newest, asked }) {
   </section>`;
 }
 
+/** What checks found, in a few words; without a result nothing has failed to pass. */
+function proof(checks) {
+  if (!checks.length) return "no checks";
+  if (checks.every((one) => one.state === "unknown")) return `no result of ${checks.length} ${checks.length === 1 ? "check" : "checks"} yet`;
+  return `${checks.filter((one) => one.state === "passed").length} of ${checks.length} checks passed`;
+}
+
 function Component({ one, release, asked }) {
   const [tone, word] = stateOf(one, release, asked);
-  const passed = one.checks.filter((two) => two.state === "passed").length;
   return html`<details class="item" data-component=${one.name}><summary><strong>${one.name}</strong><${Pill} tone=${tone}>${word}<//>
       <span class="mono quiet">${one.versions.map((two) => two.tag).filter(Boolean).join(", ")}</span>
-      <span class="quiet small grow right">${[release ? `release ${release.number}, ${ago(release.applied_at)}` : "", one.checks.length ? `${passed} of ${one.checks.length} checks passed` : "no checks"].filter(Boolean).join(" · ")}</span></summary>
+      <span class="quiet small grow right">${[release ? `release ${release.number}, ${ago(release.applied_at)}` : "", proof(one.checks)].filter(Boolean).join(" · ")}</span></summary>
     <div><p>${one.description}</p>
       <p class="quiet small">Namespace ${one.namespace}${one.stateful ? ", holds data" : ""}. ${one.versions.map((two) => html`<code>${two.image}</code> `)}</p>
       ${one.findings.length ? html`<ul>${one.findings.map((two) => html`<li><${Pill} tone=${VERDICTS[two.severity]}>${two.severity}<//> ${two.subject}: ${two.what}</li>`)}</ul>` : null}
