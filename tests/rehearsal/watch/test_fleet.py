@@ -62,8 +62,12 @@ def test_each_platform_has_its_own_tasks(watched: Watched, dags: dict[str, Any],
     for region, nodes in (("us-east-1", 3), (REGION, 0)):
         report = ReportsHook(load_platform("dev", region)).latest("health", HealthBody)
         assert report is not None
-        assert (report.run_id, report.region, report.verdict) == (run.run_id, region, "Healthy"), report.body.findings
+        assert (report.run_id, report.region) == (run.run_id, region)
+        # EKS brings CoreDNS, which without a node is a stuck rollout as soon as its deadline is over.
+        others = [one for one in report.body.findings if nodes or one.labels.get("workload") != "coredns"]
+        assert others == []
         assert report.body.counts["nodes"] == nodes
+        assert report.verdict == "Healthy" or not nodes
     # An empty cluster has no Prometheus, and the report says so.
     assert [part.part for part in report.missing] == ["metrics and alerts"]
 
