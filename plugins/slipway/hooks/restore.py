@@ -186,7 +186,11 @@ class ClaimsHook:
         return f"claim {claim.key} is being deleted" if await self.api.get(_claim_path(claim)) else ""
 
     async def put_on(self, claim: Claim, volume: str, disk: Object) -> None:
-        """Make the persistent volume of a disk, and the claim on it; what is there already is left."""
+        """Make the persistent volume of a disk, and the claim on it; what is there already is left.
+
+        So is the claim's namespace, which a component may bring itself: it is deployed after its data is back, and its
+        deploy says what else the namespace carries.
+        """
         spec = claim.spec
         body: Object = {
             "apiVersion": "v1",
@@ -221,6 +225,9 @@ class ClaimsHook:
                 },
             },
         }
+        if await self.api.get(f"/api/v1/namespaces/{claim.namespace}") is None:
+            namespace: Object = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": claim.namespace}}
+            await self._create("/api/v1/namespaces", namespace)
         await self._create("/api/v1/persistentvolumes", body)
         metadata = {"name": claim.name, "namespace": claim.namespace, "labels": claim.labels}
         await self._create(
