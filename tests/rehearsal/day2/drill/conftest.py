@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
-from airflow.sdk import DAG
+from airflow.sdk import DAG, TriggerRule
 from airflow.sdk.bases.operator import ExecutorSafeguard
 from airflow.sdk.exceptions import AirflowFailException
 from slipway.build.drill import build_drill
@@ -107,7 +107,7 @@ class Drill:
         """All tasks, in order. After a failure only those that Airflow would still run."""
         for task in self.dag.topological_sort():
             failed = "failed" in self.states.values()
-            if failed and not (task.is_teardown or str(task.trigger_rule) == "all_done"):
+            if failed and not (task.is_teardown or task.trigger_rule == TriggerRule.ALL_DONE):
                 self.states[task.task_id] = "upstream_failed"
                 continue
             if task.is_teardown and self.states.get("order") != "success":
