@@ -9,11 +9,14 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from asgiref.sync import SyncToAsync
 from slipway.hooks import aws as aws_hooks
 from slipway.hooks.drift import StackDriftHook
 from slipway.hooks.kubernetes import EksAccess
@@ -33,6 +36,7 @@ from tests.rehearsal.faults.scoring import Ended, Part, attempt, none_of
 from tests.rehearsal.faults.world import World
 from tests.rehearsal.infrastructure.stage import Stage, access, acquire, addons, cluster, node_group, stack
 
+CHILDREN_SECONDS = 120.0
 FOREIGN, STUCK = ErrorClass.FOREIGN.value, ErrorClass.STUCK.value
 
 
@@ -198,6 +202,8 @@ def _child(work: Callable[[], Any], result: Path | None = None) -> None:
     try:
         aws_hooks.forget_clients()
         EksAccess._tokens.clear()
+        # Its thread did not come along, and would be waited for.
+        SyncToAsync.single_thread_executor = ThreadPoolExecutor(max_workers=1)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
         found = work()
         if result is not None:
@@ -477,8 +483,15 @@ def _together(world: World, names: list[str]) -> list[dict[str, Any]]:
         if process == 0:
             _child(lambda name=name: _one_of_two(world, name), file)  # type: ignore[misc]
         processes.append(process)
+    ended = time.monotonic() + CHILDREN_SECONDS
     for process in processes:
-        os.waitpid(process, 0)
+        while not os.waitpid(process, os.WNOHANG)[0]:
+            if time.monotonic() > ended:
+                for one in processes:
+                    with suppress(ProcessLookupError):
+                        os.kill(one, signal.SIGKILL)
+                raise TimeoutError(f"two runs at once did not end within {CHILDREN_SECONDS:.0f} s")
+            time.sleep(0.05)
     return [json.loads(file.read_text()) for file in files.values()]
 
 
