@@ -14,8 +14,9 @@ from tests.rehearsal.watch.conftest import Watched, states, thorough
 pytestmark = [thorough, pytest.mark.filterwarnings("ignore:GitWildMatchPattern:DeprecationWarning")]
 
 
+@pytest.mark.timeout(900)
 def test_healthy_runs_stay_quiet(watched: Watched, dags: dict[str, Any]) -> None:
-    for _ in range(6):
+    for _ in range(50):
         run = dags["platform_health"].test(run_conf={})
         found = states(run)
         assert str(run.state) == "success", found
